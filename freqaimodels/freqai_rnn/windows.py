@@ -1,0 +1,115 @@
+"""Which rows form which window, and which windows train or validate. NumPy and torch only.
+
+The one rule of this project, for training, backtest and live: **the window of row t is the rows
+t - S + 1 … t, row t included, and its target is y[t]**. Rows are candles, oldest first::
+
+    row            0   1   2   3   4   5        S = 3
+    window of 2   [x   x   x]
+    window of 3       [x   x   x]               its target is y[3]
+    window of 5               [x   x   x]
+
+A row with a missing feature, or a jump in ``candle_index``, breaks every window across it.
+Windows are never copied out as a whole: a batch gathers its own rows from the feature matrix.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+
+def complete_windows(
+    usable: BoolArray, sequence_length: int, candle_index: IntArray | None = None
+) -> BoolArray:
+    """Which rows end a window with no missing feature and no missing candle.
+
+    :param usable: (n_rows,) False where a row has a missing feature.
+    :param sequence_length: candles in a window, S.
+    :param candle_index: (n_rows,) number of each row's candle on the time axis, increasing; a
+        step of more than 1 is a hole. None means that there is none.
+    :return: (n_rows,) True where rows t - S + 1 … t form a window.
+    :raises ValueError: if ``candle_index`` has another length or does not increase.
+    """
+    row = np.arange(len(usable))
+    run_start = np.where(usable, 0, row + 1)
+    if candle_index is not None:
+        run_start = np.maximum(run_start, np.where(_after_hole(candle_index, len(row)), row, 0))
+    unbroken_rows = row + 1 - np.maximum.accumulate(run_start)
+    return unbroken_rows >= sequence_length
+
+
+def _after_hole(candle_index: IntArray, n_rows: int) -> BoolArray:
+    if candle_index.shape != (n_rows,):
+        raise ValueError(
+            f"candle_index must have one entry per row, ({n_rows},), got {candle_index.shape}."
+        )
+    steps = np.diff(candle_index, prepend=candle_index[:1] - 1)
+    if (steps < 1).any():
+        first = int(np.argmax(steps < 1))
+        raise ValueError(
+            f"candle_index must increase from row to row, got {candle_index[first - 1]} then "
+            f"{candle_index[first]} at row {first}: sort the candles and drop repeated ones."
+        )
+    return np.asarray(steps > 1)
+
+
+class Split(NamedTuple):
+    """Rows whose targets train and rows whose targets choose the weights, oldest first."""
+
+    train_rows: IntArray
+    valid_rows: IntArray
+
+
+def split_targets(
+    is_target: BoolArray,
+    validation_fraction: float,
+    validation_gap: int,
+    validation_mask: BoolArray | None = None,
+) -> Split:
+    """Split the targets in time, with a gap so that no label is shared by both sides.
+
+    A label that looks h candles ahead is known only h candles later: without a gap of h the last
+    training labels are made of validation prices, and the validation loss looks too good.
+
+    :param is_target: (n_rows,) rows with a complete window and a label.
+    :param validation_fraction: share of the targets, the last ones, used for validation.
+    :param validation_gap: rows on both sides of a validation target that train nothing.
+    :param validation_mask: (n_rows,) which rows validate, instead of ``validation_fraction``.
+    :return: the rows of both sides; no row is in both.
+    """
+    rows = np.flatnonzero(is_target)
+    if validation_mask is None:
+        first_valid = len(rows) - round(len(rows) * validation_fraction)
+        valid_rows = rows[first_valid:]
+    else:
+        valid_rows = rows[validation_mask[rows]]
+    reserved = np.zeros(len(is_target) + 1, dtype=np.int64)
+    np.add.at(reserved, np.maximum(valid_rows - validation_gap, 0), 1)
+    np.add.at(reserved, np.minimum(valid_rows + validation_gap + 1, len(is_target)), -1)
+    return Split(rows[np.cumsum(reserved)[rows] == 0], valid_rows)
+
+
+class WindowTargets(NamedTuple):
+    """Targets of n windows: last row (n,), values (n, n_labels) and weights (n,)."""
+
+    rows: Tensor
+    values: Tensor
+    weights: Tensor
+
+
+def gather_windows(features: Tensor, rows: Tensor, sequence_length: int) -> Tensor:
+    """The windows that end at ``rows``.
+
+    :param features: (n_rows, n_features).
+    :param rows: (n,) last row of each window, at least sequence_length - 1.
+    :return: (n, sequence_length, n_features).
+    """
+    offsets = torch.arange(1 - sequence_length, 1, device=rows.device)
+    return features[rows[:, None] + offsets]

@@ -1,0 +1,226 @@
+"""
+A FreqAI strategy that trades on a predicted return.
+
+Imports freqtrade, pandas, numpy, TA-Lib and technical only: it runs with every FreqAI regressor.
+"""
+
+import numpy as np
+import pandas as pd
+import talib.abstract as ta
+from freqtrade.constants import Config
+from freqtrade.enums import TradingMode
+from freqtrade.strategy import DecimalParameter, IStrategy
+from pandas import DataFrame, Series
+from technical.indicators import vwma, williams_percent
+
+
+class RecurrentStrategy(IStrategy):
+    """
+    Buy where FreqAI predicts a rise, and sell short where it predicts a fall and the market allows.
+
+    Every feature is a ratio of prices or of volumes, so its distribution does not follow the price
+    level, and has a finite window, so it does not depend on where the loaded candles begin: a
+    backtest and a bot that started this morning compute the same numbers. That is why there is no
+    RSI, ADX or EMA here: their smoothing never forgets the first candle.
+    """
+
+    INTERFACE_VERSION = 3
+
+    timeframe = "4h"
+    process_only_new_candles = True
+    use_exit_signal = True
+    # FreqAI loads this many candles before the training period, of each timeframe. The longest
+    # window is that of a return: the largest of `indicator_periods_candles` (32), plus one. Raise
+    # it with them.
+    startup_candle_count = 40
+
+    # Brakes for the exceptional move; otherwise the prediction closes a trade.
+    minimal_roi = {"0": 0.10}
+    stoploss = -0.10
+
+    # In standard deviations of the training labels, which FreqAI returns with each prediction: one
+    # value then means the same for every pair, timeframe and horizon. The two ranges meet at 0, so
+    # no candle both enters and exits.
+    entry_threshold = DecimalParameter(0.0, 0.5, default=0.1, decimals=2, space="buy")
+    exit_threshold = DecimalParameter(-0.5, 0.0, default=0.0, decimals=2, space="sell")
+
+    plot_config = {
+        "main_plot": {},
+        "subplots": {
+            "Return, as predicted then and as realised now": {
+                "predicted_return": {"color": "#1f77b4"},
+                "realised_return": {"color": "#ff7f0e"},
+            },
+            "Prediction": {"&-return": {"color": "#1f77b4"}},
+            "do_predict": {"do_predict": {"color": "#7f7f7f"}},
+        },
+    }
+
+    def __init__(self, config: Config) -> None:
+        """
+        Allow shorts in every market but spot, where freqtrade refuses to load such a strategy.
+
+        :param config: freqtrade's configuration.
+        """
+        super().__init__(config)
+        self.can_short = config.get("trading_mode", TradingMode.SPOT) != TradingMode.SPOT
+
+    @property
+    def label_period_candles(self) -> int:
+        """The prediction horizon, in candles of the strategy's timeframe."""
+        return self.config["freqai"]["feature_parameters"]["label_period_candles"]
+
+    def feature_engineering_expand_all(
+        self, dataframe: DataFrame, period: int, metadata: dict, **kwargs
+    ) -> DataFrame:
+        """
+        Add the features that FreqAI repeats for each indicator period and timeframe.
+
+        The host fills missing candles with the last close and no volume. A ratio without a
+        denominator there is 0, its neutral value; only candles of the warm-up stay NaN.
+
+        :param dataframe: Candles of one pair and timeframe, oldest first.
+        :param period: Window length, in candles.
+        :return: The candles with one column per feature.
+        """
+        close, volume = dataframe["close"], dataframe["volume"]
+        highest = dataframe["high"].rolling(period).max()
+        lowest = dataframe["low"].rolling(period).min()
+        flat, silent = highest == lowest, volume.rolling(period).max() == 0
+
+        dataframe["%-return"] = ta.ROCP(dataframe, timeperiod=period)
+        dataframe["%-volatility"] = close.pct_change().rolling(period).std()
+        dataframe["%-range"] = (highest - lowest) / close
+        dataframe["%-slope"] = ta.LINEARREG_SLOPE(dataframe, timeperiod=period) / close
+        dataframe["%-sma_distance"] = close / ta.SMA(dataframe, timeperiod=period) - 1
+        dataframe["%-vwma_distance"] = (close / vwma(dataframe, period) - 1).mask(silent, 0.0)
+        channel_position = 1 + williams_percent(dataframe, period) / 50
+        dataframe["%-channel_position"] = channel_position.mask(flat, 0.0)
+        dataframe["%-cci"] = (ta.CCI(dataframe, timeperiod=period) / 100).mask(flat, 0.0)
+        dataframe["%-aroon"] = ta.AROONOSC(dataframe, timeperiod=period) / 100
+        dataframe["%-efficiency"] = efficiency_ratio(close, period)
+        dataframe["%-money_flow"] = money_flow(dataframe, period).mask(silent, 0.0)
+        dataframe["%-volume_ratio"] = (volume / volume.rolling(period).mean() - 1).mask(silent, 0.0)
+        return dataframe
+
+    def feature_engineering_expand_basic(
+        self, dataframe: DataFrame, metadata: dict, **kwargs
+    ) -> DataFrame:
+        """
+        Add the features that FreqAI repeats for each timeframe: the shape of the candle itself.
+
+        :param dataframe: Candles of one pair and timeframe, oldest first.
+        :return: The candles with one column per feature.
+        """
+        body = dataframe[["open", "close"]]
+        dataframe["%-body"] = dataframe["close"] / dataframe["open"] - 1
+        dataframe["%-upper_shadow"] = dataframe["high"] / body.max(axis=1) - 1
+        dataframe["%-lower_shadow"] = 1 - dataframe["low"] / body.min(axis=1)
+        change, total = dataframe["volume"].diff(), dataframe["volume"].rolling(2).sum()
+        dataframe["%-volume_change"] = (change / total).mask(total == 0, 0.0)
+        return dataframe
+
+    def feature_engineering_standard(
+        self, dataframe: DataFrame, metadata: dict, **kwargs
+    ) -> DataFrame:
+        """
+        Add the time of the day and of the week, as points on a circle: 23:00 is next to 00:00.
+
+        :param dataframe: Candles of the strategy's timeframe with the features added so far.
+        :return: The same with four more features.
+        """
+        # Live, the column can hold objects, which have no .dt.
+        date = pd.to_datetime(dataframe["date"], utc=True).dt
+        day = (date.hour + date.minute / 60) / 24
+        week = (date.day_of_week + day) / 7
+        for name, turn in (("day", day), ("week", week)):
+            dataframe[f"%-{name}_sin"] = np.sin(2 * np.pi * turn)
+            dataframe[f"%-{name}_cos"] = np.cos(2 * np.pi * turn)
+        return dataframe
+
+    def set_freqai_targets(self, dataframe: DataFrame, metadata: dict, **kwargs) -> DataFrame:
+        """
+        Add the label: the return over the next `label_period_candles` candles, as a fraction.
+
+        FreqAI cuts the candles at the end of the training period before it calls this, so that no
+        label knows of a later one; the last labels are NaN.
+
+        :param dataframe: Candles with their features, oldest first.
+        :return: The same with the label `&-return`.
+        """
+        close = dataframe["close"]
+        dataframe["&-return"] = close.shift(-self.label_period_candles) / close - 1
+        return dataframe
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        """
+        Let FreqAI train and predict, and set beside each candle what was predicted for it.
+
+        `predicted_return` was predicted `label_period_candles` candles ago for the return that is
+        `realised_return` now: both are for the plot, and neither knows the future.
+
+        :param dataframe: Candles of one pair, oldest first.
+        :return: The same with FreqAI's predictions, which replace the label in `&-return`.
+        """
+        dataframe = self.freqai.start(dataframe, metadata, self)
+        dataframe["predicted_return"] = dataframe["&-return"].shift(self.label_period_candles)
+        dataframe["realised_return"] = dataframe["close"].pct_change(self.label_period_candles)
+        return dataframe
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        """
+        Enter where the predicted return exceeds `entry_threshold`, upwards or downwards.
+
+        :param dataframe: Candles with FreqAI's predictions.
+        :return: The same with entry signals; freqtrade ignores `enter_short` on spot markets.
+        """
+        trusted, predicted = dataframe["do_predict"] == 1, dataframe["&-return"]
+        threshold = self.entry_threshold.value * dataframe["&-return_std"]
+        dataframe.loc[trusted & (predicted > threshold), "enter_long"] = 1
+        dataframe.loc[trusted & (predicted < -threshold), "enter_short"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        """
+        Exit where the predicted return turns against the trade by more than `exit_threshold`.
+
+        :param dataframe: Candles with FreqAI's predictions.
+        :return: The same with exit signals.
+        """
+        trusted, predicted = dataframe["do_predict"] == 1, dataframe["&-return"]
+        threshold = self.exit_threshold.value * dataframe["&-return_std"]
+        dataframe.loc[trusted & (predicted < threshold), "exit_long"] = 1
+        dataframe.loc[trusted & (predicted > -threshold), "exit_short"] = 1
+        return dataframe
+
+
+def efficiency_ratio(close: Series, period: int) -> Series:
+    """
+    Divide net change by the path that led to it: 1 is a straight rise, -1 a straight fall.
+
+    Source: P. Kaufman, Smarter Trading, 1995, with the sign of the change kept.
+
+    :param close: Closing prices, oldest first.
+    :param period: Window length, in candles.
+    :return: The ratio per candle.
+    """
+    path = close.diff().abs().rolling(period).sum()
+    return (close.diff(period) / path).mask(path == 0, 0.0)
+
+
+def money_flow(dataframe: DataFrame, period: int) -> Series:
+    """
+    Average where the close lies in its candle, weighted by volume: -1 at the low, 1 at the high.
+
+    `technical`'s version is NaN for a whole window after one candle with high equal to low.
+
+    Source: M. Chaikin's money flow (CMF).
+
+    :param dataframe: Candles, oldest first.
+    :param period: Window length, in candles.
+    :return: The ratio per candle, not finite where the window has no volume.
+    """
+    high, low = dataframe["high"], dataframe["low"]
+    position = ((2 * dataframe["close"] - high - low) / (high - low)).mask(high == low, 0.0)
+    flow = position * dataframe["volume"]
+    return flow.rolling(period).sum() / dataframe["volume"].rolling(period).sum()

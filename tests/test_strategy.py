@@ -1,0 +1,282 @@
+"""The strategy and the two configurations, loaded and driven by the real freqtrade."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from freqtrade.configuration import Configuration
+from freqtrade.configuration.config_validation import validate_config_consistency
+from freqtrade.data.converter import ohlcv_fill_up_missing_data
+from freqtrade.enums import RunMode, SignalDirection
+from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.optimize.backtesting import Backtesting
+from freqtrade.resolvers import ExchangeResolver, StrategyResolver
+from freqtrade.strategy import IStrategy
+
+from freqai_rnn.sample_data import (
+    SHA256,
+    read_sample_candles,
+    resample_complete,
+    write_sample_candles,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG, OFFLINE = str(ROOT / "config/config.json"), str(ROOT / "config/offline.json")
+PAIR = "BTC/USD"
+START, STOP = pd.Timestamp("2019-06-01", tz="UTC"), pd.Timestamp("2019-06-15", tz="UTC")
+
+# freqtrade's own uses of what pandas will drop; one in the strategy remains an error.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:freqtrade")
+
+Frames = dict[str, pd.DataFrame]
+
+
+def load_config(
+    user_data: Path, *files: str, runmode: RunMode = RunMode.BACKTEST, **arguments: object
+) -> dict:
+    """Load configuration files as the command line does."""
+    paths = {"user_data_dir": str(user_data), "strategy_path": str(ROOT / "strategies")}
+    return Configuration({"config": list(files), **paths, **arguments}, runmode).get_config()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> dict:
+    return load_config(tmp_path, CONFIG, OFFLINE)
+
+
+@pytest.fixture
+def strategy(config: dict) -> IStrategy:
+    return StrategyResolver.load_strategy(config)
+
+
+@pytest.fixture(scope="module")
+def half_hours() -> pd.DataFrame:
+    return read_sample_candles("BTC")
+
+
+def host_frames(half_hours: pd.DataFrame, startup: int) -> Frames:
+    """Cut START to STOP as freqtrade loads it: startup candles per timeframe, no missing candle."""
+    frames = {}
+    for timeframe in ("1h", "4h"):
+        first = START - pd.Timedelta(seconds=startup * timeframe_to_seconds(timeframe))
+        candles = resample_complete(half_hours, timeframe)
+        candles = candles[(candles["date"] >= first) & (candles["date"] < STOP)]
+        frames[timeframe] = ohlcv_fill_up_missing_data(candles, timeframe, PAIR)
+    return frames
+
+
+def features(strategy: IStrategy, frames: Frames) -> pd.DataFrame:
+    """Compute the features through FreqAI, one row per candle from START on."""
+    kitchen = FreqaiDataKitchen(strategy.config, pair=PAIR)
+    frame = kitchen.use_strategy_to_populate_indicators(
+        strategy, base_dataframes=frames.copy(), pair=PAIR
+    )
+    kitchen.find_features(frame)
+    return frame.set_index("date").loc[START:, kitchen.training_features_list]
+
+
+def test_default_configuration_has_at_least_80_features(strategy, half_hours):
+    found = features(strategy, host_frames(half_hours, strategy.startup_candle_count))
+    assert len(found.columns) >= 80
+    assert len(set(found.columns)) == len(found.columns)
+
+
+def test_every_feature_is_finite_from_the_first_candle_after_startup(strategy, half_hours):
+    found = features(strategy, host_frames(half_hours, strategy.startup_candle_count))
+    assert len(found) == 14 * 24
+    assert np.isfinite(found.to_numpy(dtype=float)).all()
+
+
+def test_features_need_no_candle_before_startup(strategy, half_hours):
+    short = features(strategy, host_frames(half_hours, strategy.startup_candle_count))
+    long = features(strategy, host_frames(half_hours, 1000))
+    pd.testing.assert_frame_equal(short, long, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("columns", "factor"),
+    [(["open", "high", "low", "close"], 10), (["volume"], 7)],
+    ids=["price level", "volume level"],
+)
+def test_features_do_not_depend_on(strategy, half_hours, columns, factor):
+    scaled = half_hours.copy()
+    scaled[columns] *= factor
+    expected = features(strategy, host_frames(half_hours, strategy.startup_candle_count))
+    actual = features(strategy, host_frames(scaled, strategy.startup_candle_count))
+    pd.testing.assert_frame_equal(actual, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_appending_candles_changes_no_earlier_feature(strategy, half_hours):
+    frames = host_frames(half_hours, strategy.startup_candle_count)
+    cut = START + pd.Timedelta(days=7)
+    earlier = {name: frame[frame["date"] < cut] for name, frame in frames.items()}
+    expected = features(strategy, earlier)
+    actual = features(strategy, frames)
+    pd.testing.assert_frame_equal(actual.loc[expected.index], expected, check_exact=True)
+
+
+def test_a_silent_market_gives_neutral_features(strategy, half_hours):
+    """The host fills ten missing days with flat candles without volume: 60 candles of 4h."""
+    silent_from, silent_to = START + pd.Timedelta(days=1), START + pd.Timedelta(days=11)
+    date = half_hours["date"]
+    frames = host_frames(half_hours[(date < silent_from) | (date >= silent_to)], 40)
+    assert (frames["4h"]["volume"] == 0).sum() == 60
+    found = features(strategy, frames)
+    assert np.isfinite(found.to_numpy(dtype=float)).all()
+    silent = found.loc[silent_to - pd.Timedelta(days=2) : silent_to - pd.Timedelta(hours=1)]
+    market = [name for name in found if not name.startswith(("%-day", "%-week"))]
+    assert silent[market].abs().max().max() < 1e-6
+
+
+def test_time_is_a_point_on_a_circle(strategy):
+    dates = pd.to_datetime(["2019-06-03 00:00", "2019-06-03 06:00", "2019-06-10 00:00"], utc=True)
+    # Live, the host hands over a column of objects.
+    frame = pd.DataFrame({"date": pd.Series(dates, dtype=object)})
+    found = strategy.feature_engineering_standard(frame, {})
+    assert found["%-day_sin"].to_list() == pytest.approx([0, 1, 0])
+    assert found["%-day_cos"].to_list() == pytest.approx([1, 0, 1])
+    assert found["%-week_sin"].to_list() == pytest.approx([0, np.sin(2 * np.pi / 28), 0])
+    assert found["%-week_cos"].to_list() == pytest.approx([1, np.cos(2 * np.pi / 28), 1])
+
+
+def test_indicators_by_hand(strategy):
+    candles = pd.DataFrame(
+        {
+            "open": [10.0, 10.0, 12.0, 11.0],
+            "high": [10.0, 12.0, 13.0, 11.0],
+            "low": [10.0, 10.0, 10.0, 11.0],
+            "close": [10.0, 12.0, 11.0, 11.0],
+            "volume": [1.0, 2.0, 4.0, 0.0],
+        }
+    )
+    last = strategy.feature_engineering_expand_all(candles, 3, {}).iloc[-1]
+    assert last["%-return"] == pytest.approx(0.1)
+    assert last["%-range"] == pytest.approx(3 / 11)
+    assert last["%-efficiency"] == pytest.approx(1 / 3)
+    assert last["%-channel_position"] == pytest.approx(-1 / 3)
+    assert last["%-money_flow"] == pytest.approx((2 * 1 + 4 * (-1 / 3) + 0) / 6)
+    assert last["%-volume_ratio"] == -1
+    assert last["%-sma_distance"] == pytest.approx(11 / (34 / 3) - 1)
+    assert last["%-vwma_distance"] == pytest.approx(11 / ((2 * 12 + 4 * 11) / 6) - 1)
+
+
+def test_label_is_the_return_after_label_period_candles(strategy):
+    frame = pd.DataFrame({"close": [100.0, 80.0, 90.0, 70.0, 110.0, 100.0]})
+    label = strategy.set_freqai_targets(frame, {})["&-return"]
+    assert label.iloc[:2].to_list() == pytest.approx([0.10, 0.25])
+    assert label.iloc[2:].isna().all()
+
+
+def predictions(**columns: list[float]) -> pd.DataFrame:
+    """Predictions as FreqAI returns them, in units of a label whose standard deviation is 0.02."""
+    return pd.DataFrame({"do_predict": 1, "&-return_std": 0.02, **columns})
+
+
+def test_entries_follow_the_threshold(strategy):
+    strategy.entry_threshold.value = 0.5
+    frame = predictions(**{"&-return": [0.011, 0.01, 0.0, -0.01, -0.011]})
+    signals = strategy.populate_entry_trend(frame, {})
+    assert signals["enter_long"].fillna(0).to_list() == [1, 0, 0, 0, 0]
+    assert signals["enter_short"].fillna(0).to_list() == [0, 0, 0, 0, 1]
+
+
+def test_exits_follow_the_threshold(strategy):
+    strategy.exit_threshold.value = -0.5
+    frame = predictions(**{"&-return": [0.011, 0.01, 0.0, -0.01, -0.011]})
+    signals = strategy.populate_exit_trend(frame, {})
+    assert signals["exit_long"].fillna(0).to_list() == [0, 0, 0, 0, 1]
+    assert signals["exit_short"].fillna(0).to_list() == [1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("do_predict", [0, -1, 2])
+def test_no_signal_where_the_prediction_is_not_to_be_trusted(strategy, do_predict):
+    frame = predictions(**{"&-return": [0.5, -0.5]}).assign(do_predict=do_predict)
+    signals = strategy.populate_exit_trend(strategy.populate_entry_trend(frame, {}), {})
+    assert signals.filter(regex="^(enter|exit)_").isna().all(axis=None)
+
+
+def test_no_candle_both_enters_and_exits(strategy):
+    """With the extreme values of both ranges: the default of a hyperopt must not contradict it."""
+    strategy.entry_threshold.value = strategy.entry_threshold.low
+    strategy.exit_threshold.value = strategy.exit_threshold.high
+    frame = predictions(**{"&-return": [0.01, 0.0, -0.01]})
+    signals = strategy.populate_exit_trend(strategy.populate_entry_trend(frame, {}), {}).fillna(0)
+    assert not (signals["enter_long"] * signals["exit_long"]).any()
+    assert not (signals["enter_short"] * signals["exit_short"]).any()
+
+
+@pytest.mark.parametrize(
+    ("trading_mode", "direction"), [("spot", None), ("futures", SignalDirection.SHORT)]
+)
+def test_shorts_only_where_the_market_allows_them(tmp_path, trading_mode, direction):
+    config = load_config(tmp_path, CONFIG, OFFLINE, trading_mode=trading_mode)
+    strategy = StrategyResolver.load_strategy(config)
+    frame = predictions(**{"&-return": [-0.5]}).assign(date=pd.Timestamp.now("UTC").floor("h"))
+    signals = strategy.populate_exit_trend(strategy.populate_entry_trend(frame, {}), {})
+    assert strategy.get_entry_signal(PAIR, "1h", signals)[0] == direction
+
+
+@pytest.mark.parametrize("runmode", [RunMode.DRY_RUN, RunMode.BACKTEST, RunMode.HYPEROPT])
+@pytest.mark.parametrize(
+    "files", [(CONFIG,), (CONFIG, OFFLINE)], ids=["config.json", "config.json + offline.json"]
+)
+def test_configuration_is_valid(tmp_path, files, runmode):
+    config = load_config(tmp_path, *files, runmode=runmode, timerange="20190601-20190830")
+    StrategyResolver.load_strategy(config)
+    validate_config_consistency(config)
+    assert config["dry_run"]
+
+
+def test_configuration_is_plain_json_without_a_server_or_a_secret():
+    for path in (CONFIG, OFFLINE):
+        settings = json.loads(Path(path).read_text())
+        assert not {"telegram", "api_server", "webhook"} & set(settings)
+        exchange = settings["exchange"]
+        assert not exchange.get("key")
+        assert not exchange.get("secret")
+
+
+def test_offline_configuration_splits_its_timerange_into_three_slices(config):
+    slices = FreqaiDataKitchen(config, pair=PAIR).backtesting_timeranges
+    assert [(part.stopdt - part.startdt).days for part in slices] == [30, 30, 30]
+
+
+def test_offline_exchange_knows_every_sample_coin_and_timeframe(config):
+    exchange = ExchangeResolver.load_exchange(config)
+    assert {f"{coin}/USD" for coin in SHA256} <= set(exchange.markets)
+    assert exchange.timeframes == ["30m", "1h", "4h", "1d"]
+    assert config["freqai"]["feature_parameters"]["include_timeframes"] == ["1h", "4h"]
+
+
+@pytest.fixture
+def backtested(tmp_path: Path) -> pd.DataFrame:
+    """Eight days of BTC/USD, predicted by a small LightGBM model."""
+    write_sample_candles(tmp_path / "data/coinspot", ["BTC"], ["1h", "4h"])
+    small = {
+        "freqaimodel": "LightGBMRegressor",
+        "timerange": "20190601-20190609",
+        "exchange": {"pair_whitelist": [PAIR]},
+        "freqai": {"train_period_days": 30, "backtest_period_days": 4},
+    }
+    (tmp_path / "small.json").write_text(json.dumps(small))
+    config = load_config(tmp_path, CONFIG, OFFLINE, str(tmp_path / "small.json"))
+    config["freqai"]["model_training_parameters"] = {"n_estimators": 5, "verbosity": -1}
+    backtesting = Backtesting(config)
+    backtesting._set_strategy(backtesting.strategylist[0])
+    candles, _ = backtesting.load_bt_data()
+    frame = backtesting.strategy.advise_all_indicators(candles)[PAIR]
+    # The candle at the very end of a timerange is loaded, but FreqAI predicts only those before it.
+    return frame[frame["date"] >= START].iloc[:-1].reset_index(drop=True)
+
+
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")
+def test_plot_sets_each_prediction_beside_the_return_it_was_made_for(backtested):
+    assert len(backtested) == 8 * 24
+    assert (backtested["do_predict"] == 1).all()
+    now, then = backtested.loc[100], backtested.loc[96]
+    assert then["&-return"] != 0
+    assert now["predicted_return"] == then["&-return"]
+    assert now["realised_return"] == pytest.approx(now["close"] / then["close"] - 1)

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OFFLINE := -c config/config.json -c config/offline.json
 
-.PHONY: install data backtest test lint type check clean
+.PHONY: install data backtest hyperopt test lint type check clean
 
 install: .venv/.installed
 
@@ -21,6 +21,9 @@ data: install
 
 backtest: data
 	$(BIN)/freqtrade backtesting $(OFFLINE) --freqaimodel LSTMRegressor --cache none
+
+hyperopt: data
+	$(BIN)/freqtrade hyperopt $(OFFLINE) --freqaimodel LSTMRegressor --spaces network buy --epochs 50 --random-state 1 -j 2
 
 test: install
 	$(BIN)/python -m pytest

@@ -9,7 +9,7 @@ import pandas as pd
 import talib.abstract as ta
 from freqtrade.constants import Config
 from freqtrade.enums import TradingMode
-from freqtrade.strategy import DecimalParameter, IStrategy
+from freqtrade.strategy import CategoricalParameter, DecimalParameter, IStrategy
 from pandas import DataFrame, Series
 from technical.indicators import vwma, williams_percent
 
@@ -43,6 +43,11 @@ class RecurrentStrategy(IStrategy):
     # no candle both enters and exits.
     entry_threshold = DecimalParameter(0.0, 0.5, default=0.1, decimals=2, space="buy")
     exit_threshold = DecimalParameter(-0.5, 0.0, default=0.0, decimals=2, space="sell")
+
+    # Arguments of the network: they win over `model_training_parameters`. `--spaces network` trains
+    # one network per combination.
+    sequence_length = CategoricalParameter([12, 24, 48], default=24, space="network")
+    hidden_size = CategoricalParameter([32, 64, 128], default=128, space="network")
 
     plot_config = {
         "main_plot": {},
@@ -167,6 +172,19 @@ class RecurrentStrategy(IStrategy):
         dataframe["realised_return"] = dataframe["close"].pct_change(self.label_period_candles)
         return dataframe
 
+    def predicted(self, dataframe: DataFrame, column: str) -> Series:
+        """
+        Read what the network of the current parameters predicted.
+
+        Hyperopt computes indicators once, for all networks: each has columns of its own.
+
+        :param dataframe: Candles with FreqAI's predictions.
+        :param column: `&-return` or `do_predict`.
+        :return: The network's own column, or the plain one where there is but one network.
+        """
+        network = " ".join(f"{name}={p.value}" for name, p in self.enumerate_parameters("network"))
+        return dataframe.get(f"[{network}] {column}", dataframe[column])
+
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """
         Enter where the predicted return exceeds `entry_threshold`, upwards or downwards.
@@ -174,7 +192,8 @@ class RecurrentStrategy(IStrategy):
         :param dataframe: Candles with FreqAI's predictions.
         :return: The same with entry signals; freqtrade ignores `enter_short` on spot markets.
         """
-        trusted, predicted = dataframe["do_predict"] == 1, dataframe["&-return"]
+        trusted = self.predicted(dataframe, "do_predict") == 1
+        predicted = self.predicted(dataframe, "&-return")
         threshold = self.entry_threshold.value * dataframe["&-return_std"]
         dataframe.loc[trusted & (predicted > threshold), "enter_long"] = 1
         dataframe.loc[trusted & (predicted < -threshold), "enter_short"] = 1
@@ -187,7 +206,8 @@ class RecurrentStrategy(IStrategy):
         :param dataframe: Candles with FreqAI's predictions.
         :return: The same with exit signals.
         """
-        trusted, predicted = dataframe["do_predict"] == 1, dataframe["&-return"]
+        trusted = self.predicted(dataframe, "do_predict") == 1
+        predicted = self.predicted(dataframe, "&-return")
         threshold = self.exit_threshold.value * dataframe["&-return_std"]
         dataframe.loc[trusted & (predicted < threshold), "exit_long"] = 1
         dataframe.loc[trusted & (predicted > -threshold), "exit_short"] = 1

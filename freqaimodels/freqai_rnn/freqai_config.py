@@ -53,17 +53,21 @@ def settings_from_config(
                 f"freqai.{section}.{name} must be false, got {freqai[section][name]!r}: the order "
                 "of the candles is what a recurrent network learns from."
             )
+    require_fitting(freqai, settings, candle_seconds)
+    return settings
+
+
+def require_fitting(freqai: Mapping[str, Any], settings: Settings, candle_seconds: int) -> None:
+    """Check what depends on the sequence length, which a strategy may still change.
+
+    :raises ValueError: for a contradicting ``conv_width``, or too few candles to train on.
+    """
     conv_width = freqai.get("conv_width", 1)
     if conv_width not in (1, settings.sequence_length):
         raise ValueError(
             f"freqai.conv_width is {conv_width}, but sequence_length is "
             f"{settings.sequence_length}: remove conv_width, it follows sequence_length."
         )
-    _require_candles(freqai, settings, candle_seconds)
-    return settings
-
-
-def _require_candles(freqai: Mapping[str, Any], settings: Settings, candle_seconds: int) -> None:
     days = freqai.get("train_period_days", 0)
     test_size = freqai.get("data_split_parameters", {}).get("test_size", 0.1)
     candles = int(days * SECONDS_PER_DAY // candle_seconds)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,19 +22,31 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.freqai.utils import get_tb_logger
 from freqtrade.strategy.interface import IStrategy
 from sklearn.preprocessing import StandardScaler
 
+from .candidates import CandidateModels, GridProgress, network_candidates, parameter_ranges
 from .estimator import RecurrentRegressor
-from .freqai_config import settings_from_config
+from .freqai_config import require_fitting, settings_from_config
 from .model_folder import (
     describe_changes,
+    grid_folder,
     read_settings,
     settings_folder,
     shaping_settings,
     write_settings,
 )
-from .trained_model import TrainedModel, candle_numbers
+from .settings import Settings
+from .trained_model import TrainedModel
+from .training_candles import (
+    Pipelines,
+    TrainingCandles,
+    fit_seed,
+    numpy_seed,
+    require_finite,
+    training_candles,
+)
 
 # The resolver's own entry leaves sys.path once the model file is imported, but unpickling and
 # the workers of hyperopt import this package later. An entry that is there twice does no harm.
@@ -42,15 +54,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 logger = logging.getLogger(__name__)
 
-
-class TrainingCandles(NamedTuple):
-    """FreqAI's whole training frame as the estimator takes it, one entry per candle."""
-
-    features: npt.NDArray[np.float32]
-    targets: npt.NDArray[np.float64]
-    weights: npt.NDArray[np.float64]
-    validation_mask: npt.NDArray[np.bool_]
-    candle_index: npt.NDArray[np.int64]
+MAX_CANDIDATES = 64
 
 
 class RecurrentFreqaiModel(BaseRegressionModel):
@@ -64,26 +68,33 @@ class RecurrentFreqaiModel(BaseRegressionModel):
     config: dict[str, Any]
     dd: FreqaiDataDrawer
     full_path: Path
+    tb_logger: Any
 
     def __init__(self, config: dict[str, Any]) -> None:
-        try:
+        with _as_operational_exception("Configuration of freqai"):
             self.settings = settings_from_config(
                 config["freqai"], self.cell_type, timeframe_to_seconds(config["timeframe"])
             )
-        except ValueError as error:
-            raise OperationalException(f"Configuration of freqai: {error}") from error
         super().__init__(config=config)
-        self.CONV_WIDTH = self.settings.sequence_length
         self.dd.model_type = "pytorch"  # FreqAI then calls TrainedModel.save and gives TensorBoard
-        self._folder_is_open = False
+        self._candidates: dict[str, Settings] = {}
+        self._drawers: dict[str, FreqaiDataDrawer] = {}
+        self._progress = GridProgress(0)
 
     def start(
         self, dataframe: pd.DataFrame, metadata: dict[str, Any], strategy: IStrategy
     ) -> pd.DataFrame:
-        """FreqAI's entry for one pair; the first call makes sure that no old model is used."""
-        if not self._folder_is_open:
-            self._open_folder()
-            self._folder_is_open = True
+        """FreqAI's entry for one pair; the first call settles the network and its folder."""
+        if not self._candidates:
+            self._candidates = self._choose_candidates(strategy)
+            if len(self._candidates) == 1:
+                self.settings = next(iter(self._candidates.values()))
+                with _as_operational_exception("Configuration of freqai"):
+                    require_fitting(self.freqai_info, self.settings, self.base_tf_seconds)
+                self.CONV_WIDTH = self.settings.sequence_length
+                self._open_folder()
+            else:
+                self._open_grid()
         answer: pd.DataFrame = super().start(dataframe, metadata, strategy)
         return answer
 
@@ -103,50 +114,44 @@ class RecurrentFreqaiModel(BaseRegressionModel):
 
     def train(
         self, unfiltered_df: pd.DataFrame, pair: str, dk: FreqaiDataKitchen, **kwargs: Any
-    ) -> TrainedModel:
-        """Train one model on one window of FreqAI's.
+    ) -> TrainedModel | CandidateModels:
+        """Train on one window of FreqAI's: one model, or in hyperopt one per candidate.
 
         :param unfiltered_df: every candle of the window, with features and labels.
         :raises OperationalException: if nothing sensible can be learned from it.
         """
-        _require_finite(unfiltered_df, dk.training_features_list + dk.label_list)
+        with _as_operational_exception(pair):
+            require_finite(unfiltered_df, dk.training_features_list + dk.label_list)
         features, labels = dk.filter_features(
             unfiltered_df, dk.training_features_list, dk.label_list, training_filter=True
         )
         dd = dk.make_train_test_datasets(features, labels)
         if not self.freqai_info.get("fit_live_predictions_candles", 0) or not self.live:
             dk.fit_labels()
-        seed = _fit_seed(self.settings.seed, pair, unfiltered_df["date"].iloc[-1])
-        with _numpy_seed(seed):
-            dd["candles"] = self._training_candles(unfiltered_df, dd, dk)
-        try:
-            estimator = self.fit(dd, dk, seed=seed)
-        except (ValueError, FloatingPointError) as error:
-            raise OperationalException(
-                f"{pair}: {error} (train_period_days is {self.freqai_info['train_period_days']}, "
-                f"the frame has {len(unfiltered_df)} candles.)"
-            ) from error
-        model = self._trained_model(estimator, unfiltered_df, dk)
-        model.measure(dd["candles"].features, dd["candles"].targets)
-        for record in estimator.history_:
-            self.tb_logger.log_scalar("train_loss", record.train_loss, record.epoch)
-            if record.valid_loss is not None:
-                self.tb_logger.log_scalar("valid_loss", record.valid_loss, record.epoch)
-        return model
+        dk.feature_pipeline = self.define_data_pipeline(threads=dk.thread_count)
+        dk.label_pipeline = self.define_label_pipeline(threads=dk.thread_count)
+        last_candle = unfiltered_df["date"].iloc[-1]
+        with (
+            _as_operational_exception(pair),
+            numpy_seed(fit_seed(0, pair, last_candle)),  # the same pipelines for every candidate
+        ):
+            dd["candles"] = training_candles(
+                unfiltered_df, dd, Pipelines(dk.feature_pipeline, dk.label_pipeline), self._candle
+            )
+        if len(self._candidates) > 1:
+            return self._train_candidates(unfiltered_df, dk)
+        return self._train_one(self.settings, unfiltered_df, dk, self.get_init_model(pair))
 
     def fit(
         self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any
     ) -> RecurrentRegressor:
-        """Fit the estimator on ``data_dictionary["candles"]``."""
+        """Fit one estimator on ``data_dictionary["candles"]``.
+
+        :param kwargs: ``settings`` of the network, and ``init_model`` to start from or None.
+        """
         candles: TrainingCandles = data_dictionary["candles"]
-        settings = replace(
-            self.settings,
-            seed=kwargs["seed"],
-            show_progress=self.settings.show_progress and not self.live,
-        )
-        previous = self.get_init_model(dk.pair)
-        estimator = RecurrentRegressor(**asdict(settings))
-        return estimator.fit(
+        previous: TrainedModel | None = kwargs["init_model"]
+        return RecurrentRegressor(**asdict(kwargs["settings"])).fit(
             candles.features,
             candles.targets,
             sample_weight=candles.weights,
@@ -163,7 +168,7 @@ class RecurrentFreqaiModel(BaseRegressionModel):
         :return: a column per label, and do_predict: 0 where the window is not complete.
         """
         dk.find_features(unfiltered_df)
-        model: TrainedModel = self.model
+        model: TrainedModel | CandidateModels = self.model
         if dk.training_features_list != model.feature_names:
             raise OperationalException(
                 f"{dk.pair}: the strategy gives {len(dk.training_features_list)} features that "
@@ -190,56 +195,30 @@ class RecurrentFreqaiModel(BaseRegressionModel):
             return False
         return True
 
-    def _training_candles(
-        self, frame: pd.DataFrame, dd: dict[str, Any], dk: FreqaiDataKitchen
-    ) -> TrainingCandles:
-        """Fit the pipelines on the training rows, and put their results back in the whole frame."""
-        dk.feature_pipeline = self.define_data_pipeline(threads=dk.thread_count)
-        dk.label_pipeline = self.define_label_pipeline(threads=dk.thread_count)
-        row_of = pd.Series(np.arange(len(frame)), index=frame.index)
-        train_rows = row_of.loc[dd["train_features"].index].to_numpy()
-        # datasieve loses the index and drops outliers: a column carries the row through
-        fitted, kept, _ = dk.feature_pipeline.fit_transform(
-            dd["train_features"], dd["train_labels"].assign(row=train_rows), dd["train_weights"]
-        )
-        kept_rows = kept.pop("row").to_numpy(dtype=np.int64)
-        raw = frame[dk.training_features_list]
-        scaled, inlier, _ = dk.feature_pipeline.transform(raw.fillna(0.0), outlier_check=True)
-        features = scaled.to_numpy(dtype=np.float32, copy=True)
-        features[raw.isna().any(axis=1).to_numpy()] = np.nan
-        features[kept_rows] = fitted.to_numpy(dtype=np.float32)
-        weights = np.ones(len(frame))
-        weights[train_rows] = dd["train_weights"]
-        targets = np.full((len(frame), len(dk.label_list)), np.nan)
-        targets[kept_rows] = dk.label_pipeline.fit_transform(kept)[0]
-        validation_mask = np.zeros(len(frame), dtype=bool)
-        if self.data_split_parameters.get("test_size", 0.1) != 0:
-            test_rows = row_of.loc[dd["test_features"].index].to_numpy()
-            usable = inlier[test_rows] == 1
-            if not usable.any():
-                raise OperationalException(
-                    f"{dk.pair}: all {len(test_rows)} validation candles are outliers: loosen the "
-                    "outlier settings in feature_parameters."
-                )
-            weights[test_rows] = dd["test_weights"]
-            test_labels = dd["test_labels"][usable].reset_index(drop=True)
-            targets[test_rows[usable]] = dk.label_pipeline.transform(test_labels)[0]
-            validation_mask[test_rows[usable]] = True
-        dd["train_features"] = fitted  # FreqAI saves it beside the model
-        return TrainingCandles(
-            features, targets, weights, validation_mask, candle_numbers(frame["date"], self._candle)
-        )
-
     @property
     def _candle(self) -> pd.Timedelta:
         return pd.Timedelta(seconds=self.base_tf_seconds)
 
-    def _trained_model(
-        self, estimator: RecurrentRegressor, frame: pd.DataFrame, dk: FreqaiDataKitchen
+    def _train_one(
+        self,
+        settings: Settings,
+        frame: pd.DataFrame,
+        dk: FreqaiDataKitchen,
+        previous: TrainedModel | None,
     ) -> TrainedModel:
-        first_context = len(frame) - self.settings.sequence_length + 1
-        context = frame[["date", *dk.training_features_list]].iloc[first_context:]
-        return TrainedModel(
+        dd = dk.data_dictionary
+        settings = replace(
+            settings,
+            seed=fit_seed(settings.seed, dk.pair, frame["date"].iloc[-1]),
+            show_progress=settings.show_progress and not self.live,
+        )
+        with _as_operational_exception(
+            f"{dk.pair}, {len(frame)} candles of train_period_days="
+            f"{self.freqai_info['train_period_days']}"
+        ):
+            estimator = self.fit(dd, dk, settings=settings, init_model=previous)
+        context = frame[["date", *dk.training_features_list]].tail(settings.sequence_length - 1)
+        model = TrainedModel(
             pair=dk.pair,
             candle=self._candle,
             estimator=estimator,
@@ -247,67 +226,145 @@ class RecurrentFreqaiModel(BaseRegressionModel):
             label_names=dk.label_list,
             feature_pipeline=dk.feature_pipeline,
             label_pipeline=dk.label_pipeline,
-            label_statistics={
-                key: dk.data[key] for key in ("labels_mean", "labels_std") if key in dk.data
-            },
+            label_statistics=_label_statistics(dk),
             context=context.assign(date=pd.to_datetime(context["date"], utc=True)),
-            validation={},
         )
+        model.measure(dd["candles"].features, dd["candles"].targets)
+        for record in estimator.history_:
+            self.tb_logger.log_scalar("train_loss", record.train_loss, record.epoch)
+            if record.valid_loss is not None:
+                self.tb_logger.log_scalar("valid_loss", record.valid_loss, record.epoch)
+        return model
+
+    def _train_candidates(self, frame: pd.DataFrame, dk: FreqaiDataKitchen) -> CandidateModels:
+        """Train the candidates whose model is not on disk; one that fails stops no other."""
+        grid_path, previous = dk.data_path, self.get_init_model(dk.pair)
+        models: dict[str, TrainedModel | None] = {}
+        for name, settings in self._candidates.items():
+            dk.data_path = self._drawers[name].full_path / grid_path.name
+            if self.model_exists(dk):
+                models[name] = TrainedModel.read(dk.data_path / f"{dk.model_filename}_model.zip")
+                self._progress.advance()
+                continue
+            started = time.perf_counter()
+            try:
+                before = None if previous is None else previous.models[name]
+                models[name] = self._train_candidate(name, settings, frame, dk, before)
+            except Exception as error:
+                expected = isinstance(error, OperationalException)
+                logger.error(
+                    "Candidate [%s] failed, it predicts nothing here: %s",
+                    name,
+                    error,
+                    exc_info=not expected,
+                )
+                models[name] = None
+            what = f"[{name}] of {dk.pair}"
+            logger.info(self._progress.trained(what, time.perf_counter() - started))
+        dk.data_path = grid_path
+        return CandidateModels(
+            models, dk.label_list, dk.training_features_list, _label_statistics(dk)
+        )
+
+    def _train_candidate(
+        self,
+        name: str,
+        settings: Settings,
+        frame: pd.DataFrame,
+        dk: FreqaiDataKitchen,
+        previous: TrainedModel | None,
+    ) -> TrainedModel:
+        """Train and save one candidate, as a plain backtest of its settings would."""
+        tb_logger = self.tb_logger
+        self.tb_logger = get_tb_logger("pytorch", dk.data_path, self.activate_tensorboard)
+        try:
+            model = self._train_one(settings, frame, dk, previous)
+        finally:
+            self.tb_logger.close()
+            self.tb_logger = tb_logger
+        if self.save_backtest_models:
+            self._drawers[name].set_pair_dict_info({"pair": dk.pair})
+            self._drawers[name].save_data(model, dk.pair, dk)
+        return model
+
+    def _choose_candidates(self, strategy: IStrategy) -> dict[str, Settings]:
+        """Networks to train; the strategy's network parameters win over the configuration."""
+        with _as_operational_exception("Network parameters of the strategy"):
+            ranges = parameter_ranges(dict(strategy.enumerate_parameters("network")))
+            candidates = network_candidates(self.settings, ranges)
+        configured = self.freqai_info.get("model_training_parameters", {})
+        for name, values in ranges.items():
+            if len(values) == 1 and configured.get(name, values[0]) != values[0]:
+                logger.warning(
+                    "The strategy's %s = %s is used, not the %s in model_training_parameters.",
+                    name,
+                    values[0],
+                    configured[name],
+                )
+        if len(candidates) > 1:
+            windows = FreqaiDataKitchen(self.config).training_timeranges
+            trainings = len(candidates) * self.total_pairs * len(windows)
+            limit = self.freqai_info.get("max_candidates", MAX_CANDIDATES)
+            if len(candidates) > limit:
+                raise OperationalException(
+                    f"The network parameters have {len(candidates)} combinations, which need "
+                    f"{trainings} trainings: narrow their ranges, or raise freqai.max_candidates "
+                    f"(now {limit})."
+                )
+            self._progress = GridProgress(trainings)
+        return candidates
 
     def _open_folder(self) -> None:
         """Keep models and predictions of different settings apart.
 
-        Backtests and hyperopt get a folder per fingerprint below the identifier's. A bot stays
-        where its historic predictions are, and forgets the models of other settings.
+        A backtest gets a folder per fingerprint below the identifier's. A bot stays where its
+        historic predictions are, and forgets the models of other settings.
         """
         shaping = shaping_settings(self.config, self.settings)
         if self.config.get("freqai_backtest_live_models", False):
             return
-        if self.config["runmode"] in TRADE_MODES:
-            previous = read_settings(self.full_path)
-            if previous is not None and previous != shaping:
-                logger.warning(
-                    "Settings changed since the last run (%s): every pair is trained anew.",
-                    describe_changes(previous, shaping),
-                )
-                self._forget_models()
-            write_settings(self.full_path, shaping)
+        if self.config["runmode"] not in TRADE_MODES:
+            self._move_to(settings_folder(self.full_path, shaping))
             return
-        folder = settings_folder(self.full_path, shaping)
+        previous = read_settings(self.full_path)
+        if previous is not None and previous != shaping:
+            logger.warning(
+                "Settings changed since the last run (%s): every pair is trained anew.",
+                describe_changes(previous, shaping),
+            )
+            for pair in self.dd.pair_dict:
+                self.dd.pair_dict[pair] = self.dd.empty_pair_dict.copy()
+            self.dd.save_drawer_to_disk()
+        write_settings(self.full_path, shaping)
+
+    def _open_grid(self) -> None:
+        """Give every candidate the folder that a plain backtest of its settings has."""
+        shaping = {
+            name: shaping_settings(self.config, settings)
+            for name, settings in self._candidates.items()
+        }
+        for name, one in shaping.items():
+            folder = settings_folder(self.full_path, one, log_changes=False)
+            self._drawers[name] = FreqaiDataDrawer(folder, self.config)
+            self._drawers[name].model_type = "pytorch"
+        self._move_to(grid_folder(self.full_path, shaping))
+
+    def _move_to(self, folder: Path) -> None:
         identifier = f"{self.identifier}/{folder.name}"
         self.config = {**self.config, "freqai": {**self.config["freqai"], "identifier": identifier}}
         self.full_path = folder
         self.dd = FreqaiDataDrawer(folder, self.config)
         self.dd.model_type = "pytorch"
 
-    def _forget_models(self) -> None:
-        for pair in self.dd.pair_dict:
-            self.dd.pair_dict[pair] = self.dd.empty_pair_dict.copy()
-        self.dd.save_drawer_to_disk()
 
-
-def _require_finite(frame: pd.DataFrame, columns: list[str]) -> None:
-    infinite = np.isinf(frame[columns].to_numpy(dtype=np.float64)).sum(axis=0)
-    if infinite.any():
-        named = [f"{columns[i]} ({infinite[i]})" for i in np.flatnonzero(infinite)[:5]]
-        raise OperationalException(
-            f"Infinite values in {np.count_nonzero(infinite)} columns, such as {', '.join(named)}: "
-            "an indicator divides by zero; give NaN or a finite value there."
-        )
-
-
-def _fit_seed(seed: int, pair: str, last_candle: Any) -> int:
-    """A seed of its own for every training, whatever was trained before it."""
-    text = f"{seed} {pair} {pd.Timestamp(last_candle).timestamp():.0f}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+def _label_statistics(dk: FreqaiDataKitchen) -> dict[str, dict[str, float]]:
+    return {key: dk.data[key] for key in ("labels_mean", "labels_std") if key in dk.data}
 
 
 @contextmanager
-def _numpy_seed(seed: int) -> Iterator[None]:
-    """Steps of FreqAI's pipelines (noise, SVM) draw from NumPy's global generator."""
-    state = np.random.get_state()
-    np.random.seed(seed)
+def _as_operational_exception(where: str) -> Iterator[None]:
+    """Turn the core's errors into the one that freqtrade shows without a traceback."""
     try:
         yield
-    finally:
-        np.random.set_state(state)
+    except (ValueError, FloatingPointError) as error:
+        raise OperationalException(f"{where}: {error}") from error

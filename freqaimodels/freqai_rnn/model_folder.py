@@ -32,6 +32,7 @@ NOT_SHAPING = {
     "expiration_hours",
     "fit_live_predictions_candles",
     "live_retrain_hours",
+    "max_candidates",
     "purge_old_models",
     "save_backtest_models",
     "wait_for_training_iteration_on_reload",
@@ -86,17 +87,30 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def settings_folder(identifier_folder: Path, shaping: Mapping[str, Any]) -> Path:
+def grid_folder(identifier_folder: Path, candidates: Mapping[str, Mapping[str, Any]]) -> Path:
+    """The folder for what FreqAI keeps of all candidates together.
+
+    :param candidates: shaping settings by name.
+    """
+    folder = identifier_folder / f"grid-{fingerprint(candidates)}"
+    write_settings(folder, candidates)
+    return folder
+
+
+def settings_folder(
+    identifier_folder: Path, shaping: Mapping[str, Any], *, log_changes: bool = True
+) -> Path:
     """The folder for models and predictions of these settings; made if it is not there.
 
     :param identifier_folder: FreqAI's folder of the identifier.
+    :param log_changes: say what differs from the settings last used under this identifier.
     """
     folder = identifier_folder / f"settings-{fingerprint(shaping)}"
     others = sorted(
         (path for path in identifier_folder.glob("settings-*/settings.json")),
         key=lambda path: path.stat().st_mtime,
     )
-    if others and others[-1].parent != folder:
+    if log_changes and others and others[-1].parent != folder:
         latest = others[-1].parent
         logger.warning(
             "Settings changed since the last run in %s: %s. Models and predictions of now are in "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +48,7 @@ class TrainedModel:
 
     :ivar context: the last raw rows of the training frame, ``date`` and features; they directly
         precede the first candle of the backtest slice, and give it a window.
+    :ivar validation: metrics by label on the validation windows, see ``measure``.
     :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
     """
 
@@ -60,7 +61,7 @@ class TrainedModel:
     label_pipeline: Any
     label_statistics: dict[str, dict[str, float]]
     context: pd.DataFrame
-    validation: dict[str, dict[str, float]]
+    validation: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def predict(self, frame: pd.DataFrame) -> Predictions:
         """Predict every row of a frame that has ``date`` and the features; nothing else is read.

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OFFLINE := -c config/config.json -c config/offline.json
 
-.PHONY: install data backtest hyperopt test lint type check clean
+.PHONY: install data backtest hyperopt dry-run report compare test test-browser soak lint type check clean
 
 install: .venv/.installed
 
@@ -25,8 +25,29 @@ backtest: data
 hyperopt: data
 	$(BIN)/freqtrade hyperopt $(OFFLINE) --freqaimodel LSTMRegressor --spaces network buy --epochs 50 --random-state 1 -j 2
 
+# Did the model of `make backtest` predict anything? A page and its numbers, in user_data/reports.
+report: install
+	@$(BIN)/python -m freqai_rnn report $(OFFLINE)
+
+# LSTM, GRU, LightGBM, Transformer or zero: minutes of training; what is trained already is reused.
+compare: data
+	@$(BIN)/python -m freqai_rnn compare $(OFFLINE)
+
+# The model live without an account: an exchange on this machine, the bot, its predictions. Ctrl-C stops both.
+dry-run: install
+	@$(BIN)/freqtrade create-userdir --userdir user_data >/dev/null 2>&1
+	@$(BIN)/python -m tests.exchange.dry_run
+
 test: install
 	$(BIN)/python -m pytest
+
+# Opens the pages in Chromium: apt-get install chromium.
+test-browser: install
+	$(BIN)/python -m pytest -m browser
+
+# Hours of live trading: what `make test` has no time for.
+soak: install
+	$(BIN)/python -m pytest -m soak
 
 lint: install
 	$(BIN)/ruff check .

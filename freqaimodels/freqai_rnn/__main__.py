@@ -1,5 +1,5 @@
 """
-Command line: ``python -m freqai_rnn path`` and ``python -m freqai_rnn sample-data --datadir DIR``.
+Command line: ``python -m freqai_rnn`` with ``path``, ``sample-data``, ``report`` or ``compare``.
 
 May import any module of this package but the FreqAI model. A subcommand is one function that adds
 its parser and sets ``run``, listed in SUBCOMMANDS.
@@ -55,6 +55,71 @@ def add_sample_data(subparsers: Subparsers) -> None:
     parser.set_defaults(run=_run_sample_data)
 
 
+def add_report(subparsers: Subparsers) -> None:
+    """Add ``report``."""
+    text = "tell whether the predictions of a finished backtest were any good"
+    parser = subparsers.add_parser("report", help=text, description=text)
+    _add_common_arguments(parser)
+    parser.add_argument(
+        "--identifier", nargs="+", metavar="ID", help="of FreqAI (default: the configuration's)"
+    )
+    parser.add_argument(
+        "--format", choices=("png", "svg"), default="", help="save the loss curves as an image too"
+    )
+    parser.set_defaults(run=_run_report)
+
+
+def add_compare(subparsers: Subparsers) -> None:
+    """Add ``compare``."""
+    text = "backtest several models alike and compare their predictions on the same candles"
+    parser = subparsers.add_parser("compare", help=text, description=text)
+    _add_common_arguments(parser)
+    parser.add_argument(
+        "--freqaimodels",
+        nargs="+",
+        metavar="MODEL",
+        help="default: all of the settings file",
+    )
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="per model (default: the shipped ones)"
+    )
+    parser.add_argument(
+        "--baseline",
+        default="LightGBMRegressor",
+        metavar="MODEL",
+        help="that the others are compared with (default: LightGBMRegressor, else the first)",
+    )
+    parser.set_defaults(run=_run_compare)
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-c",
+        "--config",
+        action="append",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="as for freqtrade; several are merged, the last wins",
+    )
+    parser.add_argument("--userdir", type=Path, metavar="DIR", help="default: user_data")
+    parser.add_argument("--datadir", type=Path, metavar="DIR", help="of the candles")
+    parser.add_argument("--timerange", default="", metavar="YYYYMMDD-YYYYMMDD")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="default: reports in the user folder"
+    )
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="NAME=DEFINITION",
+        help="evaluate this label only; DEFINITION is return, mean-return or log-return",
+    )
+    parser.add_argument(
+        "--replicates", type=int, default=1000, metavar="N", help="of the bootstrap (default: 1000)"
+    )
+
+
 def _run_path(_arguments: argparse.Namespace) -> None:
     print(model_folder())
 
@@ -66,7 +131,56 @@ def _run_sample_data(arguments: argparse.Namespace) -> None:
         print(f"{path}  {len(date)} rows  {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC")
 
 
-SUBCOMMANDS: tuple[Callable[[Subparsers], None], ...] = (add_path, add_sample_data)
+def _run_report(arguments: argparse.Namespace) -> None:
+    # These need plotly, and seconds to import.
+    from .report import write_report
+    from .report_config import label_definitions, read_configuration, time_window
+    from .stored_predictions import read_runs
+
+    configuration = read_configuration(arguments.config, arguments.userdir, arguments.datadir)
+    labels = label_definitions(arguments.label)
+    window = time_window(arguments.timerange)
+    runs = [
+        run
+        for identifier in arguments.identifier or [configuration.identifier]
+        for run in read_runs(configuration, identifier, labels, window)
+    ]
+    folder = arguments.output or configuration.user_data / "reports"
+    for path in write_report(runs, folder, arguments.replicates, arguments.format):
+        print(path)
+
+
+def _run_compare(arguments: argparse.Namespace) -> None:
+    from .compare import findings, lead, markdown_table
+    from .compare_page import run_comparison
+    from .report_config import label_definitions, read_configuration
+
+    configuration = read_configuration(arguments.config, arguments.userdir, arguments.datadir)
+    comparison, written = run_comparison(
+        configuration,
+        arguments.freqaimodels,
+        settings=arguments.settings,
+        baseline=arguments.baseline,
+        labels=label_definitions(arguments.label),
+        timerange=arguments.timerange,
+        model_path=model_folder(),
+        output=arguments.output or configuration.user_data / "reports",
+        n_replicates=arguments.replicates,
+        say=lambda line: print(line, flush=True),
+    )
+    print(f"\n{lead(comparison)}\n\n{markdown_table(comparison)}\n")
+    for line in (*comparison.warnings, *findings(comparison)):
+        print(f"- {line}")
+    for path in written:
+        print(path)
+
+
+SUBCOMMANDS: tuple[Callable[[Subparsers], None], ...] = (
+    add_path,
+    add_sample_data,
+    add_report,
+    add_compare,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ import pandas as pd
 from .freqai_config import FREQAI_SETS
 from .settings import Settings
 from .trained_model import Predictions, TrainedModel
+
+logger = logging.getLogger(__name__)
 
 
 def candidate_name(values: Mapping[str, Any]) -> str:
@@ -42,6 +45,18 @@ def parameter_ranges(parameters: Mapping[str, Any]) -> dict[str, list[Any]]:
                 "CategoricalParameter, IntParameter or DecimalParameter."
             )
     return {name: list(parameter.range) for name, parameter in parameters.items()}
+
+
+def warn_of_overridden(configured: Mapping[str, Any], ranges: Mapping[str, Sequence[Any]]) -> None:
+    """Log each configured setting that differs from the strategy's single value."""
+    for name, values in ranges.items():
+        if len(values) == 1 and configured.get(name, values[0]) != values[0]:
+            logger.warning(
+                "The strategy's %s = %s is used, not the %s in model_training_parameters.",
+                name,
+                values[0],
+                configured[name],
+            )
 
 
 def network_candidates(

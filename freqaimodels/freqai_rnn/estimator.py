@@ -342,5 +342,6 @@ def _initial_network(
         network.load_state_dict(weights)
     except RuntimeError as error:
         logger.warning("The network's architecture changed, training starts anew: %s", error)
+        torch.manual_seed(settings.seed)  # as if there had been no init_model
         return RecurrentNetwork(n_features, n_labels, settings)
     return network

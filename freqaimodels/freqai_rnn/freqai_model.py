@@ -1,10 +1,12 @@
-"""RecurrentFreqaiModel: the estimator inside FreqAI's loop. The only module to import freqtrade."""
+"""RecurrentFreqaiModel: the estimator inside FreqAI's loop.
+
+Only this module and ``freqai_grid`` import freqtrade.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -22,16 +24,20 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
-from freqtrade.freqai.utils import get_tb_logger
 from freqtrade.strategy.interface import IStrategy
 from sklearn.preprocessing import StandardScaler
 
-from .candidates import CandidateModels, GridProgress, network_candidates, parameter_ranges
+from .candidates import (
+    CandidateModels,
+    network_candidates,
+    parameter_ranges,
+    warn_of_overridden,
+)
 from .estimator import RecurrentRegressor
 from .freqai_config import require_fitting, settings_from_config
+from .freqai_grid import CandidateGrid, label_statistics
 from .model_folder import (
     describe_changes,
-    grid_folder,
     read_settings,
     settings_folder,
     shaping_settings,
@@ -54,7 +60,13 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 logger = logging.getLogger(__name__)
 
-MAX_CANDIDATES = 64
+SAVED_AFTER_THE_MODEL = (
+    "metadata.json",
+    "feature_pipeline.pkl",
+    "label_pipeline.pkl",
+    "trained_dates_df.pkl",
+)
+"""What FreqAI writes next; an interruption leaves the model without them."""
 
 
 class RecurrentFreqaiModel(BaseRegressionModel):
@@ -77,24 +89,16 @@ class RecurrentFreqaiModel(BaseRegressionModel):
             )
         super().__init__(config=config)
         self.dd.model_type = "pytorch"  # FreqAI then calls TrainedModel.save and gives TensorBoard
-        self._candidates: dict[str, Settings] = {}
-        self._drawers: dict[str, FreqaiDataDrawer] = {}
-        self._progress = GridProgress(0)
+        self._network_is_settled = False
+        self._grid: CandidateGrid | None = None
 
     def start(
         self, dataframe: pd.DataFrame, metadata: dict[str, Any], strategy: IStrategy
     ) -> pd.DataFrame:
         """FreqAI's entry for one pair; the first call settles the network and its folder."""
-        if not self._candidates:
-            self._candidates = self._choose_candidates(strategy)
-            if len(self._candidates) == 1:
-                self.settings = next(iter(self._candidates.values()))
-                with _as_operational_exception("Configuration of freqai"):
-                    require_fitting(self.freqai_info, self.settings, self.base_tf_seconds)
-                self.CONV_WIDTH = self.settings.sequence_length
-                self._open_folder()
-            else:
-                self._open_grid()
+        if not self._network_is_settled:
+            self._settle_network(strategy)
+            self._network_is_settled = True
         answer: pd.DataFrame = super().start(dataframe, metadata, strategy)
         return answer
 
@@ -138,9 +142,10 @@ class RecurrentFreqaiModel(BaseRegressionModel):
             dd["candles"] = training_candles(
                 unfiltered_df, dd, Pipelines(dk.feature_pipeline, dk.label_pipeline), self._candle
             )
-        if len(self._candidates) > 1:
-            return self._train_candidates(unfiltered_df, dk)
-        return self._train_one(self.settings, unfiltered_df, dk, self.get_init_model(pair))
+        previous = self.get_init_model(pair)
+        if self._grid is not None:
+            return self._grid.train(self, unfiltered_df, dk, previous)
+        return self.train_one(self.settings, unfiltered_df, dk, previous)
 
     def fit(
         self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any
@@ -185,8 +190,18 @@ class RecurrentFreqaiModel(BaseRegressionModel):
         return predictions.labels, predictions.do_predict
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
-        """Whether FreqAI can load a model for this window; a damaged file is none."""
+        """Whether FreqAI can load a model for this window; a damaged or unfinished one is none."""
         if not super().model_exists(dk):
+            return False
+        beside = (dk.data_path / f"{dk.model_filename}_{name}" for name in SAVED_AFTER_THE_MODEL)
+        lost = [path.name for path in beside if not path.is_file()]
+        if lost:
+            logger.warning(
+                "%s: %s not found beside the model in %s, which is trained again now.",
+                dk.pair,
+                ", ".join(lost),
+                dk.data_path,
+            )
             return False
         try:
             TrainedModel.read(dk.data_path / f"{dk.model_filename}_model.zip")
@@ -195,17 +210,31 @@ class RecurrentFreqaiModel(BaseRegressionModel):
             return False
         return True
 
+    def _append_null_backtesting_predictions(
+        self, dk: FreqaiDataKitchen, dataframe_backtest: pd.DataFrame
+    ) -> None:
+        """Return FreqAI's null predictions of a failed training, and do not keep them.
+
+        It would take the file for finished predictions once the cause is mended.
+        """
+        super()._append_null_backtesting_predictions(dk, dataframe_backtest)
+        dk.backtesting_results_path.unlink()
+
     @property
     def _candle(self) -> pd.Timedelta:
         return pd.Timedelta(seconds=self.base_tf_seconds)
 
-    def _train_one(
+    def train_one(
         self,
         settings: Settings,
         frame: pd.DataFrame,
         dk: FreqaiDataKitchen,
         previous: TrainedModel | None,
     ) -> TrainedModel:
+        """Train one network on the candles that ``train`` has prepared.
+
+        :param previous: the model of the window before, to start from, or None.
+        """
         dd = dk.data_dictionary
         settings = replace(
             settings,
@@ -226,7 +255,7 @@ class RecurrentFreqaiModel(BaseRegressionModel):
             label_names=dk.label_list,
             feature_pipeline=dk.feature_pipeline,
             label_pipeline=dk.label_pipeline,
-            label_statistics=_label_statistics(dk),
+            label_statistics=label_statistics(dk),
             context=context.assign(date=pd.to_datetime(context["date"], utc=True)),
         )
         model.measure(dd["candles"].features, dd["candles"].targets)
@@ -236,83 +265,21 @@ class RecurrentFreqaiModel(BaseRegressionModel):
                 self.tb_logger.log_scalar("valid_loss", record.valid_loss, record.epoch)
         return model
 
-    def _train_candidates(self, frame: pd.DataFrame, dk: FreqaiDataKitchen) -> CandidateModels:
-        """Train the candidates whose model is not on disk; one that fails stops no other."""
-        grid_path, previous = dk.data_path, self.get_init_model(dk.pair)
-        models: dict[str, TrainedModel | None] = {}
-        for name, settings in self._candidates.items():
-            dk.data_path = self._drawers[name].full_path / grid_path.name
-            if self.model_exists(dk):
-                models[name] = TrainedModel.read(dk.data_path / f"{dk.model_filename}_model.zip")
-                self._progress.advance()
-                continue
-            started = time.perf_counter()
-            try:
-                before = None if previous is None else previous.models[name]
-                models[name] = self._train_candidate(name, settings, frame, dk, before)
-            except Exception as error:
-                expected = isinstance(error, OperationalException)
-                logger.error(
-                    "Candidate [%s] failed, it predicts nothing here: %s",
-                    name,
-                    error,
-                    exc_info=not expected,
-                )
-                models[name] = None
-            what = f"[{name}] of {dk.pair}"
-            logger.info(self._progress.trained(what, time.perf_counter() - started))
-        dk.data_path = grid_path
-        return CandidateModels(
-            models, dk.label_list, dk.training_features_list, _label_statistics(dk)
-        )
-
-    def _train_candidate(
-        self,
-        name: str,
-        settings: Settings,
-        frame: pd.DataFrame,
-        dk: FreqaiDataKitchen,
-        previous: TrainedModel | None,
-    ) -> TrainedModel:
-        """Train and save one candidate, as a plain backtest of its settings would."""
-        tb_logger = self.tb_logger
-        self.tb_logger = get_tb_logger("pytorch", dk.data_path, self.activate_tensorboard)
-        try:
-            model = self._train_one(settings, frame, dk, previous)
-        finally:
-            self.tb_logger.close()
-            self.tb_logger = tb_logger
-        if self.save_backtest_models:
-            self._drawers[name].set_pair_dict_info({"pair": dk.pair})
-            self._drawers[name].save_data(model, dk.pair, dk)
-        return model
-
-    def _choose_candidates(self, strategy: IStrategy) -> dict[str, Settings]:
-        """Networks to train; the strategy's network parameters win over the configuration."""
+    def _settle_network(self, strategy: IStrategy) -> None:
+        """Take the strategy's network parameters, which win over the configuration."""
+        configured = self.freqai_info.get("model_training_parameters", {})
         with _as_operational_exception("Network parameters of the strategy"):
             ranges = parameter_ranges(dict(strategy.enumerate_parameters("network")))
+            warn_of_overridden(configured, ranges)
             candidates = network_candidates(self.settings, ranges)
-        configured = self.freqai_info.get("model_training_parameters", {})
-        for name, values in ranges.items():
-            if len(values) == 1 and configured.get(name, values[0]) != values[0]:
-                logger.warning(
-                    "The strategy's %s = %s is used, not the %s in model_training_parameters.",
-                    name,
-                    values[0],
-                    configured[name],
-                )
-        if len(candidates) > 1:
-            windows = FreqaiDataKitchen(self.config).training_timeranges
-            trainings = len(candidates) * self.total_pairs * len(windows)
-            limit = self.freqai_info.get("max_candidates", MAX_CANDIDATES)
-            if len(candidates) > limit:
-                raise OperationalException(
-                    f"The network parameters have {len(candidates)} combinations, which need "
-                    f"{trainings} trainings: narrow their ranges, or raise freqai.max_candidates "
-                    f"(now {limit})."
-                )
-            self._progress = GridProgress(trainings)
-        return candidates
+            if len(candidates) > 1:
+                self._grid = CandidateGrid(candidates, self.config, self.full_path)
+                self._move_to(self._grid.folder)
+                return
+            self.settings = next(iter(candidates.values()))
+            require_fitting(self.freqai_info, self.settings, self.base_tf_seconds)
+        self.CONV_WIDTH = self.settings.sequence_length
+        self._open_folder()
 
     def _open_folder(self) -> None:
         """Keep models and predictions of different settings apart.
@@ -337,28 +304,12 @@ class RecurrentFreqaiModel(BaseRegressionModel):
             self.dd.save_drawer_to_disk()
         write_settings(self.full_path, shaping)
 
-    def _open_grid(self) -> None:
-        """Give every candidate the folder that a plain backtest of its settings has."""
-        shaping = {
-            name: shaping_settings(self.config, settings)
-            for name, settings in self._candidates.items()
-        }
-        for name, one in shaping.items():
-            folder = settings_folder(self.full_path, one, log_changes=False)
-            self._drawers[name] = FreqaiDataDrawer(folder, self.config)
-            self._drawers[name].model_type = "pytorch"
-        self._move_to(grid_folder(self.full_path, shaping))
-
     def _move_to(self, folder: Path) -> None:
         identifier = f"{self.identifier}/{folder.name}"
         self.config = {**self.config, "freqai": {**self.config["freqai"], "identifier": identifier}}
         self.full_path = folder
         self.dd = FreqaiDataDrawer(folder, self.config)
         self.dd.model_type = "pytorch"
-
-
-def _label_statistics(dk: FreqaiDataKitchen) -> dict[str, dict[str, float]]:
-    return {key: dk.data[key] for key in ("labels_mean", "labels_std") if key in dk.data}
 
 
 @contextmanager

@@ -15,6 +15,16 @@ from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 FloatArray = npt.NDArray[np.floating]
 
+NAMES = (
+    "rmse",
+    "mae",
+    "r2_against_zero",
+    "directional_accuracy",
+    "information_coefficient",
+    "rank_information_coefficient",
+)
+"""The keys of ``summary``, in its order."""
+
 
 def directional_accuracy(realised: FloatArray, predicted: FloatArray) -> float:
     """Share of the moves whose sign was predicted; moves of exactly 0 do not count."""

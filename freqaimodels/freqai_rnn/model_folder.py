@@ -57,6 +57,7 @@ def shaping_settings(config: Mapping[str, Any], settings: Settings) -> dict[str,
         **freqai.get("data_split_parameters", {}),
     }
     shaping["timeframe"] = config["timeframe"]
+    shaping["freqaimodel"] = config.get("freqaimodel")  # a subclass has pipelines of its own
     shaping["model_format"] = MODEL_FORMAT
     if freqai.get("continual_learning", False):  # the models before this one shape it too
         shaping["timerange"] = config.get("timerange")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -133,16 +134,20 @@ class TrainedModel:
 
         :param path: ``…_model.zip``; the history becomes ``…_history.json``.
         """
+        history = json.dumps(self.history(), indent=1, allow_nan=False).encode()
         _write_atomically(path, lambda file: torch.save({"pytrainer": self}, file))
-        history = json.dumps(self.history(), indent=1).encode()
         _write_atomically(
             path.with_name(path.name.removesuffix("_model.zip") + "_history.json"),
             lambda file: file.write(history),
         )
 
     def history(self) -> dict[str, Any]:
-        """What the training did, ready for JSON."""
+        """What the training did, ready for JSON, which has no NaN: undefined metrics are None."""
         estimator = self.estimator
+        validation = {
+            label: {name: None if math.isnan(value) else value for name, value in found.items()}
+            for label, found in self.validation.items()
+        }
         return {
             "pair": self.pair,
             "settings": asdict(estimator.settings_),
@@ -150,7 +155,7 @@ class TrainedModel:
             "n_train_windows": estimator.n_train_windows_,
             "n_valid_windows": estimator.n_valid_windows_,
             "best_epoch": estimator.best_epoch_,
-            "validation": self.validation,
+            "validation": validation,
             "epochs": [record._asdict() for record in estimator.history_],
         }
 

@@ -1,0 +1,76 @@
+"""Where a backtest left its files, and freqtrade's own summary of it. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+MAX_RESULTS = 50
+"""Results looked through, newest first, for the one that made the predictions."""
+
+
+class BacktestResult(NamedTuple):
+    """The backtest that used an identifier last."""
+
+    model: str
+    command: str
+    summary: Mapping[str, Any]
+
+
+def predictions_folder(models: Path, identifier: str) -> Path:
+    """The folder that holds ``backtesting_predictions``; of several, the one last written to.
+
+    :param models: the user folder's ``models``.
+    :raises FileNotFoundError: if there is none.
+    """
+    base = models / identifier
+    folders = [base, *base.glob("settings-*")]
+    files = {folder: [*folder.glob("backtesting_predictions/*.feather")] for folder in folders}
+    used = {
+        folder: max(
+            path.stat().st_mtime_ns for path in (*found, folder / "settings.json") if path.is_file()
+        )
+        for folder, found in files.items()
+        if found
+    }
+    if not used:
+        found = models.rglob("backtesting_predictions/*.feather")
+        known = sorted({str(path.parents[1].relative_to(models)) for path in found})
+        names = ", ".join(known) or "none"
+        raise FileNotFoundError(
+            f"There are no predictions in {base}: run freqtrade backtesting with this identifier "
+            f"first. Identifiers with predictions: {names}."
+        )
+    return max(used, key=lambda folder: used[folder])
+
+
+def last_backtest(results: Path, identifier: str) -> BacktestResult:
+    """The newest result of a backtest with an identifier; empty if there is none."""
+    files = sorted(results.glob("*.zip"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in files[:MAX_RESULTS]:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: name for name in archive.namelist()}
+            if f"{path.stem}.json" not in members or f"{path.stem}_config.json" not in members:
+                continue
+            strategies = json.loads(archive.read(f"{path.stem}.json"))["strategy"]
+            config = json.loads(archive.read(f"{path.stem}_config.json"))
+        for name, summary in strategies.items():
+            if summary.get("freqai_identifier") == identifier:
+                model = str(summary.get("freqaimodel") or "")
+                return BacktestResult(model, _command(config, name, model, summary), summary)
+    return BacktestResult("", "", {})
+
+
+def _command(
+    config: Mapping[str, Any], strategy: str, model: str, summary: Mapping[str, Any]
+) -> str:
+    # freqtrade lists the file that wins first.
+    files = " ".join(f"-c {name}" for name in reversed(config.get("config_files", [])))
+    timerange = summary.get("timerange") or config.get("timerange", "")
+    return (
+        f"freqtrade backtesting {files} --strategy {strategy} --freqaimodel {model}"
+        f"{f' --timerange {timerange}' if timerange else ''}"
+    )

@@ -1,0 +1,130 @@
+"""CandidateGrid: trains every network of a hyperopt run inside FreqAI's loop.
+
+Only this module and ``freqai_model`` import freqtrade.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.data_drawer import FreqaiDataDrawer
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.freqai.utils import get_tb_logger
+
+from .candidates import CandidateModels, GridProgress
+from .model_folder import grid_folder, settings_folder, shaping_settings
+from .settings import Settings
+from .trained_model import TrainedModel
+
+if TYPE_CHECKING:
+    from .freqai_model import RecurrentFreqaiModel
+
+logger = logging.getLogger(__name__)
+
+MAX_CANDIDATES = 64
+
+
+class CandidateGrid:
+    """The candidates of a run; each has the folder that a plain backtest of its settings has.
+
+    :param candidates: at least two networks by name.
+    :param config: freqtrade's configuration.
+    :param identifier_folder: FreqAI's folder of the identifier.
+    :raises ValueError: if they are more than ``freqai.max_candidates``.
+    """
+
+    def __init__(
+        self,
+        candidates: Mapping[str, Settings],
+        config: Mapping[str, Any],
+        identifier_folder: Path,
+    ) -> None:
+        n_pairs = len(config["exchange"]["pair_whitelist"])
+        n_windows = len(FreqaiDataKitchen(config).training_timeranges)
+        n_trainings = len(candidates) * n_pairs * n_windows
+        limit = config["freqai"].get("max_candidates", MAX_CANDIDATES)
+        if len(candidates) > limit:
+            raise ValueError(
+                f"{len(candidates)} combinations, which need {n_trainings} trainings: narrow "
+                f"their ranges, or raise freqai.max_candidates (now {limit})."
+            )
+        shaping = {name: shaping_settings(config, one) for name, one in candidates.items()}
+        self.folder = grid_folder(identifier_folder, shaping)
+        self._candidates = candidates
+        self._progress = GridProgress(n_trainings)
+        self._drawers: dict[str, FreqaiDataDrawer] = {}
+        for name, one in shaping.items():
+            folder = settings_folder(identifier_folder, one, log_changes=False)
+            self._drawers[name] = FreqaiDataDrawer(folder, config)
+            self._drawers[name].model_type = "pytorch"
+
+    def train(
+        self,
+        model: RecurrentFreqaiModel,
+        frame: pd.DataFrame,
+        dk: FreqaiDataKitchen,
+        previous: CandidateModels | None,
+    ) -> CandidateModels:
+        """Train the candidates whose model is not on disk; one that fails stops no other.
+
+        :param model: whose ``train_one`` to call.
+        :param previous: the models of the window before, to start from, or None.
+        """
+        own_path = dk.data_path
+        models: dict[str, TrainedModel | None] = {}
+        for name in self._candidates:
+            dk.data_path = self._drawers[name].full_path / own_path.name
+            if model.model_exists(dk):
+                models[name] = TrainedModel.read(dk.data_path / f"{dk.model_filename}_model.zip")
+                self._progress.advance()
+                continue
+            started = time.perf_counter()
+            try:
+                before = None if previous is None else previous.models[name]
+                models[name] = self._train_and_save(name, model, frame, dk, before)
+            except Exception as error:
+                logger.error(
+                    "Candidate [%s] failed, it predicts nothing here: %s",
+                    name,
+                    error,
+                    exc_info=not isinstance(error, OperationalException),
+                )
+                models[name] = None
+            what = f"[{name}] of {dk.pair}"
+            logger.info(self._progress.trained(what, time.perf_counter() - started))
+        dk.data_path = own_path
+        return CandidateModels(
+            models, dk.label_list, dk.training_features_list, label_statistics(dk)
+        )
+
+    def _train_and_save(
+        self,
+        name: str,
+        model: RecurrentFreqaiModel,
+        frame: pd.DataFrame,
+        dk: FreqaiDataKitchen,
+        previous: TrainedModel | None,
+    ) -> TrainedModel:
+        """Leave in the candidate's folder what a plain backtest of its settings leaves."""
+        own_logger = model.tb_logger
+        model.tb_logger = get_tb_logger("pytorch", dk.data_path, model.activate_tensorboard)
+        try:
+            trained = model.train_one(self._candidates[name], frame, dk, previous)
+        finally:
+            model.tb_logger.close()
+            model.tb_logger = own_logger
+        if model.save_backtest_models:
+            self._drawers[name].set_pair_dict_info({"pair": dk.pair})
+            self._drawers[name].save_data(trained, dk.pair, dk)
+        return trained
+
+
+def label_statistics(dk: FreqaiDataKitchen) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation of the training labels, as FreqAI keeps them."""
+    return {key: dk.data[key] for key in ("labels_mean", "labels_std") if key in dk.data}

@@ -1,0 +1,126 @@
+"""What became of a prediction: the realised label of every candle, from closing prices.
+
+A label is defined by code in the strategy, which no file records. So a label is evaluated only if
+its definition is one of ``DEFINITIONS``, and FreqAI's own record of the training labels serves to
+check that it is the right one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+KNOWN_LABELS = {"&-return": "return", "&-s_close": "mean-return"}
+"""Names with one meaning: this project's label, and that of FreqAI's example strategy."""
+
+
+def _return(close: pd.Series, n_candles: int) -> pd.Series:
+    return close.shift(-n_candles) / close - 1
+
+
+def _mean_return(close: pd.Series, n_candles: int) -> pd.Series:
+    return close.shift(-n_candles).rolling(n_candles).mean() / close - 1
+
+
+def _log_return(close: pd.Series, n_candles: int) -> pd.Series:
+    return (close.shift(-n_candles) / close).map(math.log, na_action="ignore")
+
+
+DEFINITIONS: dict[str, Callable[[pd.Series, int], pd.Series]] = {
+    "return": _return,
+    "mean-return": _mean_return,
+    "log-return": _log_return,
+}
+IN_WORDS = {
+    "return": "the return over the next {} candles",
+    "mean-return": "the mean return of the next {} candles",
+    "log-return": "the log return over the next {} candles",
+}
+
+
+def definitions_for(labels: list[str], given: Mapping[str, str]) -> dict[str, str]:
+    """Which definition each label to be evaluated has.
+
+    :param labels: all labels of the predictions.
+    :param given: definition by label, of the labels to evaluate; empty takes all ``labels``, which
+        must then be known by name.
+    :raises ValueError: for an unknown label or definition.
+    """
+    for label, definition in given.items():
+        if label not in labels:
+            raise ValueError(
+                f"--label must name one of {', '.join(labels)}, got {label!r}: the predictions "
+                "have no other labels."
+            )
+        if definition not in DEFINITIONS:
+            raise ValueError(
+                f"--label {label}=… must be one of {', '.join(DEFINITIONS)}, got {definition!r}."
+            )
+    unknown = [label for label in labels if label not in KNOWN_LABELS]
+    if not given and unknown:
+        raise ValueError(
+            f"What {', '.join(unknown)} means is known to the strategy only, so it cannot be "
+            "compared with what happened: name the labels to evaluate with --label "
+            f"'{labels[0]}=DEFINITION', DEFINITION among {', '.join(DEFINITIONS)}."
+        )
+    return dict(given) or {label: KNOWN_LABELS[label] for label in labels}
+
+
+def read_closes(
+    datadir: Path, pair: str, timeframe: str, candle: pd.Timedelta, *, futures: bool
+) -> pd.Series:
+    """Closing prices by opening time, with holes filled as freqtrade fills them: last close.
+
+    :param datadir: freqtrade's folder of candles.
+    :param candle: length of a candle of ``timeframe``.
+    :raises FileNotFoundError: if there are no candles in a readable format.
+    """
+    name = pair
+    for character in "/ .@$+:":  # as in freqtrade.misc.pair_to_filename
+        name = name.replace(character, "_")
+    stem = f"futures/{name}-{timeframe}-futures" if futures else f"{name}-{timeframe}"
+    for suffix, read in ((".feather", pd.read_feather), (".parquet", pd.read_parquet)):
+        path = datadir / f"{stem}{suffix}"
+        if path.is_file():
+            candles = read(path, columns=["date", "close"])
+            dates = pd.to_datetime(candles["date"], utc=True)
+            close = pd.Series(candles["close"].to_numpy(dtype=np.float64), index=dates)
+            close = close[~close.index.duplicated(keep="last")].sort_index()
+            return close.resample(candle).last().ffill()
+    raise FileNotFoundError(
+        f"The candles {datadir / stem}.feather are missing, which tell what {pair} did: give their "
+        "folder with --datadir (feather and parquet can be read)."
+    )
+
+
+def realised_labels(close: pd.Series, definition: str, label_period_candles: int) -> pd.Series:
+    """The label of every candle; NaN where its future is not in the data.
+
+    :param close: by opening time, without holes.
+    :param definition: among ``DEFINITIONS``.
+    """
+    return DEFINITIONS[definition](close, label_period_candles)
+
+
+def training_mismatch(
+    labels: pd.Series, trained: pd.Timestamp, train_days: float, test_size: float, recorded: float
+) -> float | None:
+    """How far FreqAI's record of its training labels is from the same labels computed here.
+
+    :param labels: by opening time.
+    :param trained: end of the training period.
+    :param test_size: share of the training period that FreqAI held back.
+    :param recorded: standard deviation of FreqAI's training labels.
+    :return: ratio of the two standard deviations, 1 if they agree; None without those candles.
+    """
+    first = trained - pd.Timedelta(days=train_days)
+    if not len(labels) or labels.index[0] > first or not recorded > 0:
+        return None
+    period = labels[(labels.index >= first) & (labels.index < trained)].dropna()
+    held_back = test_size if test_size < 1 else test_size / max(len(period), 1)
+    period = period.iloc[: int(len(period) * (1 - held_back))]
+    return float(period.std(ddof=0) / recorded) if len(period) > 1 else None

@@ -1,0 +1,199 @@
+"""Scores of stored predictions: overall, per pair, and per trained model. Imports metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from . import metrics
+from .stored_predictions import StoredRun
+from .uncertainty import Bootstrap, Estimate, FloatArray
+
+FLAT = 0.01
+"""A calibrated prediction spreads IC times as far as its label: this claims an IC of 1 %."""
+TOO_GOOD = 0.25
+"""An information coefficient of 0.1 is rare in markets (R. Grinold, R. Kahn, Active Portfolio
+Management, 2000, call 0.05 good); far above it, a feature knows the future."""
+MANY_ZEROS = 0.01
+OVERALL, PER_PAIR, PER_MODEL = "overall", "pair", "model"
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good the predictions of some candles are.
+
+    :ivar scope: ``overall``, ``pair`` or ``model`` (one pair and training).
+    :ivar pair: empty for all pairs.
+    :ivar trained: end of the training; None for several.
+    :ivar n_candles: candles the model was asked for.
+    :ivar n_evaluated: of these, with a prediction and a known future.
+    :ivar used: share of do_predict 1.
+    :ivar spread: standard deviation of the predictions divided by that of the labels.
+    """
+
+    scope: str
+    pair: str
+    trained: pd.Timestamp | None
+    first: pd.Timestamp
+    last: pd.Timestamp
+    n_candles: int
+    n_evaluated: int
+    used: float
+    spread: float
+    metrics: dict[str, Estimate]
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Ready for JSON; NaN stays NaN."""
+        return {
+            "scope": self.scope,
+            "pair": self.pair,
+            "trained": None if self.trained is None else self.trained.isoformat(),
+            "first": self.first.isoformat(),
+            "last": self.last.isoformat(),
+            "n_candles": self.n_candles,
+            "n_evaluated": self.n_evaluated,
+            "do_predict": self.used,
+            "prediction_spread": self.spread,
+            "metrics": {name: estimate._asdict() for name, estimate in self.metrics.items()},
+            "warnings": list(self.warnings),
+        }
+
+
+def score_run(run: StoredRun, n_replicates: int, *, show_progress: bool = True) -> list[Score]:
+    """Scores overall, then per pair, then per trained model, the latter by time.
+
+    :param n_replicates: of the bootstrap.
+    """
+    bootstrap = Bootstrap(run.label_period_candles, n_replicates)
+    groups = list(_groups(run.candles))
+    progress = tqdm(
+        groups, desc=f"Errors of {run.model}", unit="score", disable=None if show_progress else True
+    )
+    return [
+        score(rows, bootstrap, scope=scope, pair=pair, trained=trained)
+        for scope, pair, trained, rows in progress
+    ]
+
+
+def score(
+    candles: pd.DataFrame,
+    bootstrap: Bootstrap,
+    *,
+    scope: str = OVERALL,
+    pair: str = "",
+    trained: pd.Timestamp | None = None,
+) -> Score:
+    """Score predictions.
+
+    :param candles: as in ``StoredRun.candles``.
+    """
+    rows = candles[candles["used"] & candles["realised"].notna()]
+    realised = rows["realised"].to_numpy()
+    predicted = rows["predicted"].to_numpy()
+    if len(rows) < 2:
+        estimates = dict.fromkeys(metrics.NAMES, Estimate(np.nan, np.nan))
+        spread = np.nan
+    else:
+        estimates = bootstrap.estimate(realised, predicted, rows["candle"].to_numpy())
+        deviation = float(np.std(realised))
+        spread = float(np.std(predicted)) / deviation if deviation > 0 else np.nan
+    return Score(
+        scope=scope,
+        pair=pair,
+        trained=trained,
+        first=candles["date"].min(),
+        last=candles["date"].max(),
+        n_candles=len(candles),
+        n_evaluated=len(rows),
+        used=float(candles["used"].mean()),
+        spread=spread,
+        metrics=estimates,
+        warnings=tuple(_warnings(estimates, predicted, spread)),
+    )
+
+
+def _groups(
+    candles: pd.DataFrame,
+) -> Iterator[tuple[str, str, pd.Timestamp | None, pd.DataFrame]]:
+    yield OVERALL, "", None, candles
+    pairs = candles.groupby("pair", sort=True)
+    if pairs.ngroups > 1:
+        for pair, rows in pairs:
+            yield PER_PAIR, str(pair), None, rows
+    for _, rows in candles.groupby(["trained", "pair"], sort=True):
+        yield PER_MODEL, rows["pair"].iloc[0], rows["trained"].iloc[0], rows
+
+
+def _warnings(
+    estimates: dict[str, Estimate], predicted: FloatArray, spread: float
+) -> Iterator[str]:
+    if len(predicted) < 2:
+        yield "No predictions to evaluate."
+        return
+    r2, rank = estimates["r2_against_zero"], estimates["rank_information_coefficient"]
+    for name, found in (("", estimates["information_coefficient"]), ("rank ", rank)):
+        if found.value - 2 * np.nan_to_num(found.error) > TOO_GOOD:
+            yield (
+                f"Too good to be true: a {name}information coefficient of {in_words(found)}. Look "
+                "for a feature that contains the label or a later candle."
+            )
+            break
+    if spread < FLAT:
+        yield f"Flat: the predictions spread {spread:.2%} as far as what happened."
+    if r2.value < -2 * r2.error:
+        yield f"Worse than predicting zero by more than its error (R² {in_words(r2)})."
+    zeros = float(np.mean(predicted == 0))
+    if zeros > MANY_ZEROS:
+        yield f"{zeros:.1%} of the predictions are exactly 0, which no trained network predicts."
+
+
+def in_words(estimate: Estimate, digits: int = 3) -> str:
+    """``0.012 ± 0.034``; the value alone where the error is not known."""
+    if np.isnan(estimate.value):
+        return "not defined"
+    value = f"{estimate.value:.{digits}f}".replace("-", "−")
+    return value if np.isnan(estimate.error) else f"{value} ± {estimate.error:.{digits}f}"
+
+
+def verdict(run: StoredRun, overall: Score) -> str:
+    """What was tested, on what, and whether it beats zero, in plain words."""
+    pairs = sorted(run.candles["pair"].unique())
+    named = ", ".join(pairs) if len(pairs) <= 4 else f"{len(pairs)} pairs"
+    return (
+        f"{run.model} predicted {run.target} of {named} ({run.timeframe} candles) "
+        f"{overall.n_evaluated:,} times from {overall.first:%Y-%m-%d} to {overall.last:%Y-%m-%d}, "
+        f"each time by a model trained before that. {judgement(overall)}"
+    )
+
+
+def judgement(overall: Score) -> str:
+    """Whether the predictions beat zero beyond their error, and whether their order says more."""
+    r2 = overall.metrics["r2_against_zero"]
+    rank = overall.metrics["rank_information_coefficient"]
+    if np.isnan(r2.value):
+        return "There is nothing to evaluate."
+    if np.isnan(r2.error):
+        return f"That is too little to tell it from chance (R² against zero {in_words(r2)})."
+    size = _compared(r2, "better than", "worse than", "no better and no worse, within error, than")
+    order = _compared(
+        rank,
+        "does agree with what happened",
+        "is opposite to what happened",
+        "says nothing beyond chance",
+    )
+    return (
+        f"As numbers they are {size} predicting zero (R² {in_words(r2)}); their order {order} "
+        f"(rank IC {in_words(rank)})."
+    )
+
+
+def _compared(estimate: Estimate, above: str, below: str, neither: str) -> str:
+    if not estimate.differs_from(0):
+        return neither
+    return above if estimate.value > 0 else below

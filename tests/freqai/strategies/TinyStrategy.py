@@ -1,0 +1,83 @@
+"""Four cheap features and one label; the ``tiny`` section of a test's configuration varies it."""
+
+# ruff: noqa: ARG002, RUF012 (freqtrade's signatures and attributes)
+
+import numpy as np
+import pandas as pd
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+
+class TinyStrategy(IStrategy):
+    """
+    Keeps every frame FreqAI returns, as user_data/seen/<coin>.feather.
+
+    Settings, all optional: ``nan_at`` and ``inf_at`` are the candle with such a feature,
+    ``relabel_from`` is the date from which all labels are 7, ``unlabelled_hour`` is the hour of
+    the day without labels, ``labelled_from`` the date of the first label, ``no_features`` leaves
+    no feature.
+    """
+
+    INTERFACE_VERSION = 3
+    timeframe = "1h"
+    process_only_new_candles = True
+    startup_candle_count = 10
+    minimal_roi = {"0": 0.1}
+    stoploss = -0.1
+
+    @property
+    def tiny(self) -> dict:
+        return self.config.get("tiny", {})
+
+    def feature_engineering_expand_all(
+        self, dataframe: DataFrame, period: int, metadata: dict, **kwargs
+    ) -> DataFrame:
+        close = dataframe["close"]
+        dataframe["%-return"] = close.pct_change(period)
+        dataframe["%-volatility"] = close.pct_change().rolling(period).std()
+        return dataframe
+
+    def feature_engineering_expand_basic(
+        self, dataframe: DataFrame, metadata: dict, **kwargs
+    ) -> DataFrame:
+        dataframe["%-body"] = dataframe["close"] / dataframe["open"] - 1
+        dataframe["%-range"] = dataframe["high"] / dataframe["low"] - 1
+        return dataframe
+
+    def feature_engineering_standard(
+        self, dataframe: DataFrame, metadata: dict, **kwargs
+    ) -> DataFrame:
+        date = pd.to_datetime(dataframe["date"], utc=True)
+        feature = f"%-body_gen_{metadata['pair']}_1h"
+        for setting, value in (("nan_at", np.nan), ("inf_at", np.inf)):
+            hit = date == pd.Timestamp(self.tiny.get(setting, 0), tz="UTC")
+            dataframe[feature] = dataframe[feature].mask(hit, value)
+        if self.tiny.get("no_features", False):
+            return dataframe.loc[:, ~dataframe.columns.str.contains("%")]
+        return dataframe
+
+    def set_freqai_targets(self, dataframe: DataFrame, metadata: dict, **kwargs) -> DataFrame:
+        horizon = self.config["freqai"]["feature_parameters"]["label_period_candles"]
+        label = dataframe["close"].shift(-horizon) / dataframe["close"] - 1
+        if "relabel_from" in self.tiny:
+            label = label.mask(dataframe["date"] >= pd.Timestamp(self.tiny["relabel_from"]), 7.0)
+        if "labelled_from" in self.tiny:
+            label = label.where(dataframe["date"] >= pd.Timestamp(self.tiny["labelled_from"]))
+        if "unlabelled_hour" in self.tiny:
+            label = label.mask(dataframe["date"].dt.hour == self.tiny["unlabelled_hour"])
+        dataframe["&-return"] = label
+        return dataframe
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        return self.freqai.start(dataframe, metadata, self)
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        folder = self.config["user_data_dir"] / "seen"
+        folder.mkdir(exist_ok=True)
+        dataframe.to_feather(folder / f"{metadata['pair'].split('/')[0]}.feather")
+        rises = (dataframe["do_predict"] == 1) & (dataframe["&-return"] > 0)
+        dataframe.loc[rises, "enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        return dataframe

@@ -1,0 +1,126 @@
+"""Found by freqtrade's resolver: in a clone, in a copied folder, and installed from a wheel."""
+
+import shutil
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+from freqtrade_host import LABEL, ROOT, Host, run_python
+
+import freqai_rnn
+
+SITE_PACKAGES = sysconfig.get_path("purelib")
+
+
+def without_freqai_rnn(*arguments: str, python_path: str = ""):
+    """Python with all installed packages but this one.
+
+    With -S no .pth file is read, so none puts this clone on the path.
+    """
+    path = f"{python_path}:{SITE_PACKAGES}" if python_path else SITE_PACKAGES
+    return run_python("-S", *arguments, PYTHONPATH=path)
+
+
+def test_freqai_rnn_is_really_hidden():
+    finished = without_freqai_rnn("-c", "import freqtrade, freqai_rnn.freqai_model")
+    assert "No module named 'freqai_rnn" in finished.stderr
+
+
+def listed_models(folder: str, python_path: str = "") -> set[str]:
+    """The models of this project that freqtrade lists with --freqaimodel-path."""
+    arguments = ("list-freqaimodels", "-1", "--freqaimodel-path", folder)
+    finished = without_freqai_rnn("-m", "freqtrade", *arguments, python_path=python_path)
+    assert finished.returncode == 0, finished.stderr
+    return {"LSTMRegressor", "GRURegressor"} & set(finished.stdout.split())
+
+
+def test_freqtrade_lists_both_models():
+    assert listed_models(str(ROOT / "freqaimodels")) == {"LSTMRegressor", "GRURegressor"}
+
+
+def test_the_package_is_imported_once(trained_host):
+    files = [
+        Path(module.__file__).resolve()
+        for module in list(sys.modules.values())
+        if getattr(module, "__file__", None) and "freqai_rnn" in str(module.__file__)
+    ]
+    package = [file for file in files if file.parent.name == "freqai_rnn"]
+    assert len(package) == len(set(package))
+    model = trained_host[0].models()[0]
+    assert type(model.estimator) is freqai_rnn.RecurrentRegressor
+
+
+def test_gru_trains_and_predicts(host):
+    run = host.backtest(overlay={"freqaimodel": "GRURegressor"})
+    assert "Trained gru on 480 rows" in run.log
+    assert run.n_trainings == 2
+    assert (run.predictions()["do_predict"] == 1).all()
+    assert run.predictions()[LABEL].std() > 0
+    assert type(host.models()[0].estimator.networks_[0].recurrent).__name__ == "GRU"
+
+
+def test_a_users_subclass_can_choose_the_cell(host, tmp_path):
+    (tmp_path / "MyRegressor.py").write_text(
+        "from freqai_rnn.freqai_model import RecurrentFreqaiModel\n"
+        "class MyRegressor(RecurrentFreqaiModel):\n"
+        "    cell_type = 'gru'\n"
+    )
+    mine = {"freqaimodel": "MyRegressor", "freqaimodel_path": str(tmp_path)}
+    gru = {"freqaimodel": "GRURegressor", "freqai": {"identifier": "gru"}}
+    mine, gru = (host.backtest(overlay=overlay) for overlay in (mine, gru))
+    assert mine.n_trainings == gru.n_trainings == 2
+    assert mine.frames["BTC"].equals(gru.frames["BTC"])
+
+
+def test_a_copied_folder_trains_and_loads_in_another_process(tmp_path, candles, trained_host):
+    """As in Docker, where nothing can be installed."""
+    host = Host(tmp_path / "user_data", candles, python=without_freqai_rnn)
+    ignored = shutil.ignore_patterns("__pycache__", ".*")
+    folder = shutil.copytree(ROOT / "freqaimodels", host.user_data / "freqaimodels", ignore=ignored)
+    for n_trainings in (2, 0):
+        run = host.backtest(overlay={"freqaimodel_path": str(tmp_path)}, new_process=True)
+        assert run.n_trainings == n_trainings
+        assert f"LSTMRegressor from '{folder}/LSTMRegressor.py'" in run.log
+        assert run.predictions().equals(trained_host[1].predictions())
+        for path in host.prediction_files():
+            path.unlink()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel, unpacked."""
+    folder = tmp_path_factory.mktemp("wheel")
+    built = run_python("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT)
+    assert built.returncode == 0, built.stderr
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder / "unpacked")
+    return folder / "unpacked"
+
+
+def test_the_wheel_holds_the_package_and_both_model_files(wheel):
+    inside = {str(path.relative_to(wheel)) for path in wheel.rglob("*") if path.is_file()}
+    package = {
+        f"freqai_rnn/{path.name}" for path in (ROOT / "freqaimodels/freqai_rnn").glob("*.py")
+    }
+    assert (
+        package
+        | {
+            "freqai_rnn/py.typed",
+            "freqai_rnn/freqaimodels/LSTMRegressor.py",
+            "freqai_rnn/freqaimodels/GRURegressor.py",
+        }
+        <= inside
+    )
+    tops = {name.split("/")[0] for name in inside}
+    assert {name for name in tops if not name.endswith(".dist-info")} == {"freqai_rnn"}
+
+
+def test_an_installed_wheel_says_where_its_models_are(wheel):
+    said = without_freqai_rnn("-m", "freqai_rnn", "path", python_path=str(wheel))
+    assert said.returncode == 0, said.stderr
+    folder = said.stdout.strip()
+    assert Path(folder).is_relative_to(wheel)
+    assert listed_models(folder, python_path=str(wheel)) == {"LSTMRegressor", "GRURegressor"}

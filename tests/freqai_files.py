@@ -1,0 +1,160 @@
+"""Writes a user folder as a FreqAI backtest leaves it, with predictions of one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+START = pd.Timestamp("2024-03-01", tz="UTC")
+TRAIN_DAYS = 20
+Predictor = Callable[[pd.Series, np.random.Generator], "np.ndarray[Any, Any] | pd.Series"]
+
+
+def shuffled(realised: pd.Series, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    """Predictions that look right and know nothing: blocks of what happened, out of order."""
+    blocks = list(np.array_split(realised.to_numpy(), 40))
+    rng.shuffle(blocks)
+    return np.concatenate(blocks) * 0.1
+
+
+def perfect(realised: pd.Series, _rng: np.random.Generator) -> pd.Series:
+    return realised
+
+
+def flat(realised: pd.Series, _rng: np.random.Generator) -> pd.Series:
+    return realised * 0 + 0.001
+
+
+def noisy(correlation: float) -> Predictor:
+    """Calibrated predictions with a known correlation to what happens."""
+
+    def predict(realised: pd.Series, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+        noise = rng.normal(size=len(realised)) * realised.std()
+        exact = correlation * realised + np.sqrt(1 - correlation**2) * noise
+        return (correlation * exact).to_numpy()
+
+    return predict
+
+
+@dataclass
+class Backtest:
+    """What to write; ``write`` returns the configuration file of it.
+
+    :ivar missing: numbers of candles that the data lacks.
+    :ivar not_predicted: numbers of predicted candles with do_predict 0.
+    """
+
+    user_data: Path
+    identifier: str = "test"
+    predict: Predictor = shuffled
+    pairs: tuple[str, ...] = ("BTC/USD", "ETH/USD")
+    labels: tuple[str, ...] = ("&-return",)
+    timeframe: str = "1h"
+    horizon: int = 4
+    n_slices: int = 3
+    slice_candles: int = 240
+    missing: tuple[int, ...] = ()
+    not_predicted: tuple[int, ...] = ()
+    history: bool = True
+    seed: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def candle(self) -> pd.Timedelta:
+        return pd.Timedelta(self.timeframe.replace("m", "min"))
+
+    @property
+    def n_before(self) -> int:
+        return int(pd.Timedelta(days=TRAIN_DAYS) / self.candle)
+
+    @property
+    def folder(self) -> Path:
+        return self.user_data / "models" / self.identifier
+
+    def closes(self, pair: str) -> pd.Series:
+        """Prices of the training period, all slices and the horizon after them, without holes."""
+        rng = np.random.default_rng([self.seed, self.pairs.index(pair)])
+        n = self.n_before + self.n_slices * self.slice_candles + self.horizon
+        dates = pd.date_range(START - self.n_before * self.candle, periods=n, freq=self.candle)
+        close = pd.Series(100 * np.exp(np.cumsum(rng.normal(scale=0.01, size=n))), index=dates)
+        holes = [self.n_before + number for number in self.missing]
+        close.iloc[holes] = np.nan
+        return close.ffill()
+
+    def write(self) -> Path:
+        self.folder.mkdir(parents=True)
+        for pair in self.pairs:
+            self._write_pair(pair)
+        freqai = {
+            "identifier": self.identifier,
+            "train_period_days": TRAIN_DAYS,
+            "feature_parameters": {"label_period_candles": self.horizon},
+            "data_split_parameters": {"test_size": 0.1},
+            **self.settings,
+        }
+        params = {"freqai": freqai, "timeframe": self.timeframe, "pairs": list(self.pairs)}
+        (self.folder / "run_params.json").write_text(json.dumps(params))
+        config = self.user_data / "config.json"
+        content = {
+            "timeframe": self.timeframe,
+            "exchange": {"name": "coinspot", "key": "SECRET", "pair_whitelist": list(self.pairs)},
+            "freqai": freqai,
+            "user_data_dir": str(self.user_data),
+        }
+        config.write_text(json.dumps(content))
+        return config
+
+    def _write_pair(self, pair: str) -> None:
+        close = self.closes(pair)
+        holes = [self.n_before + number for number in self.missing]
+        data = self.user_data / "data" / "coinspot"
+        data.mkdir(parents=True, exist_ok=True)
+        candles = close.drop(close.index[holes]).rename("close").rename_axis("date").reset_index()
+        candles.to_feather(data / f"{pair.replace('/', '_')}-{self.timeframe}.feather")
+        realised = close.shift(-self.horizon) / close - 1
+        rng = np.random.default_rng([self.seed, 7, self.pairs.index(pair)])
+        slices = realised[realised.index >= START].dropna()
+        predicted = pd.Series(np.asarray(self.predict(slices, rng)), index=slices.index)
+        for number in range(self.n_slices):
+            rows = slice(number * self.slice_candles, (number + 1) * self.slice_candles)
+            trained = realised.iloc[rows.start :][: int(0.9 * self.n_before)]
+            self._write_slice(pair, predicted.iloc[rows], trained, rows.start)
+
+    def _write_slice(self, pair: str, predicted: pd.Series, trained: pd.Series, first: int) -> None:
+        coin, seconds = pair.split("/")[0], int(predicted.index[0].timestamp())
+        name = f"cb_{coin.lower()}_{seconds}"
+        frame = pd.DataFrame({"date": predicted.index})
+        for label in self.labels:
+            frame[label] = predicted.to_numpy()
+            frame[f"{label}_mean"], frame[f"{label}_std"] = trained.mean(), trained.std(ddof=0)
+        frame["do_predict"] = 1
+        frame.loc[frame.index.isin([n - first for n in self.not_predicted]), "do_predict"] = 0
+        folder = self.folder / "backtesting_predictions"
+        folder.mkdir(exist_ok=True)
+        models = self.folder / f"sub-train-{coin}_{seconds}"
+        models.mkdir()
+        metadata = {"training_features_list": ["%-a", "%-b"]}
+        (models / f"{name}_metadata.json").write_text(json.dumps(metadata))
+        if self.history:
+            (models / f"{name}_history.json").write_text(json.dumps(HISTORY | {"pair": pair}))
+        frame.to_feather(folder / f"{name}_prediction.feather")
+        for path in models.iterdir():
+            os.utime(path, ns=(0, 0))
+
+
+HISTORY = {
+    "n_train_windows": 400,
+    "best_epoch": 2,
+    "epochs": [
+        {"epoch": 1, "train_loss": 1.0, "valid_loss": 1.1, "seconds": 2.0},
+        {"epoch": 2, "train_loss": 0.9, "valid_loss": 1.0, "seconds": 1.5},
+        {"epoch": 3, "train_loss": 0.8, "valid_loss": None, "seconds": 1.5},
+    ],
+}

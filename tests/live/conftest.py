@@ -1,0 +1,100 @@
+"""The exchange, and the stories that the tests wait for; see scenarios."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from tests.exchange.candles import Market
+from tests.exchange.server import Exchange, Faults, serving
+from tests.live import scenarios
+from tests.live.scenarios import Story
+
+WAVE = 0.01  # the smallest network learns it in two epochs
+
+
+@pytest.fixture(scope="session")
+def markets() -> list[Market]:
+    return [Market.of_samples(number, WAVE) for number in range(5)]
+
+
+@pytest.fixture(scope="session")
+def exchange_url(markets: list[Market]) -> Iterator[str]:
+    with serving(Exchange(markets)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def stories(
+    tmp_path_factory: pytest.TempPathFactory, exchange_url: str, markets: list[Market]
+) -> "Iterator[dict[str, Future[Story]]]":
+    """All stories, started together, as most of their time is waiting for the next minute."""
+    folder = tmp_path_factory.mktemp("live")
+    faulty = Exchange(markets)
+    with serving(faulty) as faulty_url, ThreadPoolExecutor(6) as pool:
+        five = pool.submit(scenarios.start_five, folder / "five", exchange_url)
+
+        def after_five(name: str, story: Callable[..., Story], **arguments: object) -> Any:
+            return pool.submit(
+                lambda: story(folder / name, exchange_url, five.result(), **arguments)
+            )
+
+        yield {
+            "five": five,
+            "killed": after_five("killed", scenarios.kill),
+            "restarted": after_five("restarted", scenarios.restart),
+            "other settings": after_five(
+                "other",
+                scenarios.restart,
+                n_trainings=5,
+                model_training_parameters={"learning_rate": 0.02},
+            ),
+            "spoiled models": after_five(
+                "models", scenarios.restart, n_trainings=4, spoil=scenarios.spoil_models
+            ),
+            "spoiled lists": after_five(
+                "lists", scenarios.restart, n_trainings=5, spoil=scenarios.spoil_lists
+            ),
+            "trade": pool.submit(scenarios.trade, folder / "trade", exchange_url),
+            "fail_to_train": pool.submit(scenarios.fail_to_train, folder / "fail", exchange_url),
+            "fail_to_answer": pool.submit(
+                scenarios.fail_to_answer,
+                folder / "faults",
+                faulty_url,
+                faulty,
+                [Faults(connection="reset"), Faults(status=429), Faults(missing={0})],
+            ),
+        }
+
+
+@pytest.fixture(scope="session")
+def story(stories: "dict[str, Future[Story]]") -> Callable[[str], Story]:
+    """Wait for a story to end."""
+    return lambda name: stories[name].result()
+
+
+@pytest.fixture(autouse=True)
+def _all_at_once(request: pytest.FixtureRequest) -> None:
+    """Begin all stories before the first test that needs one."""
+    if request.node.get_closest_marker("soak") is None:
+        request.getfixturevalue("stories")
+
+
+@pytest.fixture(scope="session")
+def traded(story: Callable[[str], Story]) -> Story:
+    return story("trade")
+
+
+@pytest.fixture(scope="session")
+def five(story: Callable[[str], Story]) -> Story:
+    return story("five")
+
+
+@pytest.fixture(scope="session")
+def badly_trained(story: Callable[[str], Story]) -> Story:
+    return story("fail_to_train")
+
+
+@pytest.fixture(scope="session")
+def badly_served(story: Callable[[str], Story]) -> Story:
+    return story("fail_to_answer")

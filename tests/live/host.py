@@ -1,0 +1,107 @@
+"""What a bot left on disk, and the backtest of one of its models on the same candles."""
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from freqtrade.configuration import Configuration
+from freqtrade.configuration.config_validation import validate_config_consistency
+from freqtrade.enums import RunMode
+from tests.exchange.candles import Market
+from tests.live.bot import ENVIRONMENT, MODEL_PATH, ROOT, SMALL
+
+from freqai_rnn.freqai_config import settings_from_config
+from freqai_rnn.model_folder import settings_folder, shaping_settings
+
+LABEL = "&-return"
+
+
+def historic_predictions(user_data: Path, pair: str = "BTC/USDT") -> pd.DataFrame:
+    """All that is kept of a pair, by candle; do_predict is 0 for what was not predicted live."""
+    content = (user_data / "models/live/historic_predictions.pkl").read_bytes()
+    frame: pd.DataFrame = pickle.loads(content)[pair].set_index("date_pred")
+    return frame[[LABEL, "do_predict"]]
+
+
+def live_predictions(user_data: Path, pair: str = "BTC/USDT") -> pd.Series:
+    """What was predicted candle by candle, to be traded on."""
+    frame = historic_predictions(user_data, pair)
+    return frame.loc[frame["do_predict"] == 1, LABEL]
+
+
+def model_files(user_data: Path, coin: str = "BTC") -> list[Path]:
+    """The models of a coin, oldest first."""
+    return sorted((user_data / "models/live").glob(f"sub-train-{coin}_*/*_model.zip"))
+
+
+def candles(market: Market, length: int, first: int, last: int) -> pd.DataFrame:
+    """
+    Candles as freqtrade stores them.
+
+    :param length: minutes per candle.
+    :param first: opening minute since 1970.
+    :param last: likewise, the last one's.
+    """
+    start = first // length * length
+    rows = [market.joined(m, length, 60 * (last + 1)) for m in range(start, last + 1, length)]
+    frame = pd.DataFrame(rows, columns=["date", "open", "high", "low", "close", "volume"])
+    return frame.assign(date=pd.to_datetime(60_000 * frame["date"], unit="ms", utc=True))
+
+
+def backtest(
+    folder: Path, market: Market, model: Path, dates: pd.Index, exchange_url: str
+) -> pd.Series:
+    """
+    Predict these candles with this model file through `freqtrade backtesting`.
+
+    :param folder: for its user data; must be new.
+    :param dates: candles without holes, oldest first.
+    """
+    first, last = (int(date.timestamp()) // 60 for date in (dates[0], dates[-1]))
+    data = folder / "data/binance"
+    data.mkdir(parents=True)
+    for length in (1, 5):
+        frame = candles(market, length, first - 2000, last + 10)
+        frame.to_feather(data / f"{market.coin}_USDT-{length}m.feather")
+    overlay = folder / "overlay.json"
+    overlay.write_text(json.dumps({"timerange": f"{60 * first}-{60 * (last + 1)}"}))
+    (folder / "small.json").write_text(json.dumps(SMALL))
+    configs = [ROOT / "config/config.json", ROOT / "config/offline-live.json"]
+    arguments: dict[str, Any] = {
+        "config": [str(path) for path in (*configs, folder / "small.json", overlay)],
+        "user_data_dir": str(folder),
+    }
+    config = Configuration(arguments, RunMode.BACKTEST).get_config()
+    validate_config_consistency(config)  # fills in defaults, as the command does
+    settings = settings_from_config(config["freqai"], "lstm", 60)
+    models = settings_folder(folder / "models/live", shaping_settings(config, settings))
+    target = models / f"sub-train-{market.coin}_{60 * first}"
+    target.mkdir()
+    for file in model.parent.glob("cb_*"):
+        part = file.name.removeprefix(model.name.removesuffix("_model.zip"))
+        shutil.copy(file, target / f"cb_{market.coin.lower()}_{60 * first}{part}")
+    command = [
+        *(sys.executable, "-m", "freqtrade", "backtesting", "--cache", "none"),
+        *(part for path in arguments["config"] for part in ("-c", path)),
+        *("--user-data-dir", str(folder), "--export", "none"),
+        *("--pairs", f"{market.coin}/USDT"),
+    ]
+    environment = {
+        **ENVIRONMENT,
+        "PYTHONPATH": os.pathsep.join([str(MODEL_PATH), str(ROOT / "strategies")]),
+        "FREQTRADE__EXCHANGE__CCXT_CONFIG__URLS__API__public": exchange_url,
+    }
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert "Found model at" in done.stderr, done.stderr
+    assert "Trained lstm" not in done.stderr, done.stderr
+    (file,) = models.glob("backtesting_predictions/*.feather")
+    frame = pd.read_feather(file)
+    return frame.set_index("date")[LABEL].reindex(dates)

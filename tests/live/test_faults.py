@@ -1,0 +1,63 @@
+"""Trainings that fail and an exchange that does: the bot goes on with what it has."""
+
+import itertools
+
+import pandas as pd
+import pytest
+from tests.exchange.server import Faults
+from tests.live.host import live_predictions
+from tests.live.scenarios import Story
+
+MESSAGES = {
+    "BTC/USDT": "The training loss became nan in epoch 1: lower learning_rate",
+    "ETH/USDT": "can't allocate memory",
+    "LTC/USDT": "No window to train on",
+    "XRP/USDT": "File too large",
+}
+
+
+@pytest.mark.parametrize("pair", MESSAGES)
+def test_a_failed_training_says_why_and_is_tried_again_after_a_pause(
+    badly_trained: Story, pair: str
+) -> None:
+    lines = [line for line in badly_trained.errors if f"Training {pair} failed" in line]
+    assert lines
+    assert all(MESSAGES[pair] in line for line in lines), lines
+    assert all("its previous model stays in use. Next try in 60 s" in line for line in lines)
+    attempts = badly_trained.notes["attempts"][pair]
+    assert len(attempts) == len(lines)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(attempts)]
+    assert all(60 <= pause < 120 for pause in pauses), pauses
+
+
+def test_the_previous_model_predicts_after_a_failed_training(badly_trained: Story) -> None:
+    failed = badly_trained.notes["failed"]
+    predicted = live_predictions(badly_trained.user_data)
+    after = predicted[predicted.index + pd.Timedelta(minutes=1) > failed]
+    assert len(after) >= 1
+    assert (after != 0).all()
+    dates = predicted.index
+    assert (dates[1:] - dates[:-1] == pd.Timedelta(minutes=1)).all()
+
+
+def test_nothing_else_went_wrong_in_the_trainings(badly_trained: Story) -> None:
+    unexpected = [line for line in badly_trained.errors if " failed, its previous" not in line]
+    assert not unexpected, badly_trained.log
+
+
+def test_the_bot_goes_on_after_each_fault_of_the_exchange(badly_served: Story) -> None:
+    served = {outcome for (_, outcome), count in badly_served.notes["requests"].items() if count}
+    assert served >= {"reset", "429", "answered"}
+    predicted = live_predictions(badly_served.user_data)
+    last = badly_served.notes["fault 2"][0]
+    assert predicted.index[-1] > pd.Timestamp(60 * last, unit="s", tz="UTC")
+
+
+def test_a_candle_that_was_never_sent_is_flat_and_counts(badly_served: Story) -> None:
+    minute, fault = badly_served.notes["fault 2"]
+    assert isinstance(fault, Faults)
+    by_date = {candle["date"]: candle for candle in badly_served.notes["candles"]}
+    date = pd.Timestamp(60 * minute, unit="s").strftime("%Y-%m-%dT%H:%M:%SZ")
+    candle = by_date[date]
+    assert candle["volume"] == 0
+    assert candle["open"] == candle["high"] == candle["low"] == candle["close"]

@@ -1,0 +1,96 @@
+"""`freqtrade trade` from nothing: models, predictions, trades, new models, and its end."""
+
+import statistics
+import time
+from pathlib import Path
+
+import pandas as pd
+from tests.exchange.candles import Market
+from tests.live.host import backtest, historic_predictions, live_predictions, model_files
+from tests.live.scenarios import Story
+
+from freqai_rnn.trained_model import TrainedModel
+
+
+def saved_at(model: Path) -> pd.Timestamp:
+    return pd.Timestamp(model.stat().st_mtime, unit="s", tz="UTC")
+
+
+def test_first_model_is_trained_while_the_bot_runs(traded: Story) -> None:
+    assert traded.position("No model ready for BTC/USDT") < traded.position("Trained lstm")
+    assert traded.position("Bot heartbeat") < traded.position("Trained lstm")
+    assert not traded.errors, traded.errors
+
+
+def test_each_candle_after_the_first_model_is_predicted(traded: Story) -> None:
+    dates = live_predictions(traded.user_data).index
+    assert len(dates) >= 4
+    assert (dates[1:] - dates[:-1] == pd.Timedelta(minutes=1)).all()
+    # the candle that closed after the model was there is the first
+    first = saved_at(model_files(traded.user_data)[0]).floor("min")
+    assert dates[0] == first
+
+
+def test_trades_follow_the_predicted_return(traded: Story) -> None:
+    assert traded.notes["trades"]
+    for trade in traded.notes["trades"]:
+        predicted = live_predictions(traded.user_data, trade["pair"])
+        opened, closed = (
+            pd.Timestamp(trade[f"{what}_timestamp"], unit="ms", tz="UTC").floor("min")
+            for what in ("open", "close")
+        )
+        minute = pd.Timedelta(minutes=1)  # a candle is known when the next one opens
+        assert predicted[opened - minute] > 0
+        assert predicted[closed - minute] < 0
+        assert trade["exit_reason"] == "exit_signal"
+
+
+def test_live_predictions_equal_the_backtest_of_the_model_in_use(
+    traded: Story, markets: list[Market], exchange_url: str, tmp_path: Path
+) -> None:
+    predicted = live_predictions(traded.user_data)
+    models = model_files(traded.user_data)
+    assert len(models) >= 2
+    closed = predicted.index + pd.Timedelta(minutes=1)
+    margin = pd.Timedelta(seconds=15)  # the bot asks for a candle some seconds after its close
+    compared = 0
+    for number, model in enumerate(models):
+        in_use = closed > saved_at(model)
+        for later in models[number + 1 : number + 2]:
+            in_use &= closed + margin < saved_at(later)
+        mine = predicted[in_use]
+        if mine.empty:
+            continue
+        again = backtest(tmp_path / str(number), markets[0], model, mine.index, exchange_url)
+        pd.testing.assert_series_equal(mine, again, check_names=False, atol=1e-6, rtol=0)
+        compared += len(mine)
+    assert compared >= 3
+
+
+def test_one_candle_is_predicted_within_50_ms(traded: Story) -> None:
+    model = TrainedModel.read(model_files(traded.user_data)[-1])
+    frame = pd.concat([model.context, model.context.tail(1)], ignore_index=True)
+    frame["date"] = pd.date_range("2024-01-01", periods=len(frame), freq="min", tz="UTC")
+    times = []
+    for _ in range(50):
+        started = time.perf_counter()
+        predictions = model.predict(frame)
+        times.append(time.perf_counter() - started)
+    assert predictions.do_predict[-1] == 1
+    print(f"one candle: {1000 * statistics.median(times):.1f} ms")
+    assert statistics.median(times) < 0.05
+
+
+def test_a_training_delays_the_loop_by_less_than_a_second(traded: Story) -> None:
+    alone, training = traded.notes["gap_alone"], traded.notes["gap_in_training"]
+    print(f"longest turn of the loop: {alone:.2f} s alone, {training:.2f} s in a training")
+    assert training - alone < 1
+
+
+def test_sigterm_in_a_training_ends_the_bot_with_its_predictions(traded: Story) -> None:
+    print(f"stopped in {traded.notes['stop_seconds']:.1f} s")
+    assert traded.notes["stop_seconds"] < 30
+    assert "The training was stopped before its end." in traded.log
+    kept = live_predictions(traded.user_data)
+    assert len(kept) >= traded.notes["n_predicted"]
+    assert len(historic_predictions(traded.user_data)) > 900

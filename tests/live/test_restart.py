@@ -1,0 +1,77 @@
+"""Restarts of `freqtrade trade`: what is on disk goes on, what is damaged is trained again."""
+
+from collections.abc import Callable
+
+import pandas as pd
+from tests.live.host import historic_predictions, live_predictions
+from tests.live.scenarios import FIVE, Story
+
+
+def require_kept(before: Story, after: Story) -> None:
+    """Every prediction made before is still there, unchanged."""
+    for pair in FIVE:
+        earlier = live_predictions(before.user_data, pair)
+        assert len(earlier)
+        later = live_predictions(after.user_data, pair).reindex(earlier.index)
+        pd.testing.assert_series_equal(later, earlier)
+
+
+def test_restart_predicts_at_once_with_the_model_on_disk(
+    five: Story, story: Callable[[str], Story]
+) -> None:
+    after = story("restarted")
+    assert not after.errors
+    assert "Trained lstm" not in after.log
+    for pair in FIVE:
+        assert after.notes["first"][pair]["do_predict"] == 1
+        assert after.notes["first"][pair]["&-return"] != 0
+    require_kept(five, after)
+
+
+def test_restart_with_other_settings_trains_before_it_predicts(
+    five: Story, story: Callable[[str], Story]
+) -> None:
+    after = story("other settings")
+    assert not after.errors
+    assert "model_training_parameters.learning_rate 0.01 -> 0.02" in after.log
+    for pair in FIVE:
+        assert after.notes["first"][pair]["do_predict"] == 0
+        assert after.position(f"No model ready for {pair}") < after.position("Trained lstm")
+    require_kept(five, after)
+
+
+def test_a_model_with_a_damaged_or_missing_file_is_trained_again(
+    five: Story, story: Callable[[str], Story]
+) -> None:
+    after = story("spoiled models")
+    assert len(after.errors) == 4, after.errors
+    for pair in FIVE[:4]:
+        assert f"The model of {pair} cannot be used, so it is trained again now." in after.log
+        assert after.notes["first"][pair]["do_predict"] == 0
+    assert "checksum" in after.errors[0]
+    assert after.notes["first"]["EOS/USDT"]["do_predict"] == 1
+    require_kept(five, after)
+
+
+def test_a_damaged_list_of_models_or_predictions_does_not_stop_the_bot(
+    five: Story, story: Callable[[str], Story]
+) -> None:
+    after = story("spoiled lists")
+    assert len(after.errors) == 3, after.errors
+    assert all("was damaged" in error for error in after.errors)
+    assert (after.user_data / "models/live/pair_dictionary.json.damaged").exists()
+    require_kept(five, after)  # from FreqAI's own copy
+
+
+def test_a_kill_leaves_no_half_written_model_in_use(
+    five: Story, story: Callable[[str], Story]
+) -> None:
+    killed = story("killed")
+    assert killed.notes["half_written"]
+    assert not killed.errors
+    # until it had a new one, the bot predicted with the model it had before the kills
+    assert "No model ready" not in killed.log
+    assert killed.notes["first"]["do_predict"] == 1
+    earlier = live_predictions(five.user_data)
+    later = historic_predictions(killed.user_data).reindex(earlier.index)
+    assert (later["&-return"] == earlier).all()

@@ -1,0 +1,87 @@
+"""What takes an hour of a live bot: `make soak`."""
+
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+from tests.exchange.candles import Market
+from tests.exchange.server import Exchange, Faults, serving
+from tests.live.bot import Bot
+from tests.live.conftest import WAVE
+from tests.live.host import backtest, live_predictions, model_files
+from tests.live.scenarios import Story, fail_to_answer, n_predicted, overlay
+
+pytestmark = pytest.mark.soak
+
+FAULTS = {
+    "429": Faults(status=429),
+    "418": Faults(status=418),
+    "500": Faults(status=500),
+    "503": Faults(status=503),
+    "reset": Faults(connection="reset"),
+    "hang": Faults(connection="hang"),
+    "missing": Faults(missing={0}),
+    "repeated": Faults(repeated={0}),
+    "late": Faults(late_seconds=15),
+    "clock ahead": Faults(clock_skew_seconds=30),
+    "clock behind": Faults(clock_skew_seconds=-30),
+}
+# what LiveStrategy looks back on: 5 candles of 5 minutes, and windows of 6 candles
+LONGEST_WINDOW = pd.Timedelta(minutes=35)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_predictions_after_a_fault_equal_those_without_it(
+    name: str, markets: list[Market], tmp_path: Path
+) -> None:
+    exchange = Exchange(markets)
+    after = LONGEST_WINDOW if name == "missing" else pd.Timedelta(0)
+    with serving(exchange) as url:
+        story = fail_to_answer(tmp_path, url, exchange, [FAULTS[name]], after)
+        fault = pd.Timestamp(60 * story.notes["fault 0"][0], unit="s", tz="UTC")
+        predicted = live_predictions(story.user_data)
+        predicted = predicted[predicted.index > fault + after]
+        (model,) = model_files(story.user_data)
+        again = backtest(tmp_path / "again", markets[0], model, predicted.index, url)
+    assert len(predicted) >= 1
+    pd.testing.assert_series_equal(predicted, again, check_names=False, atol=1e-6, rtol=0)
+
+
+def test_two_hundred_trainings_leave_nothing_behind(exchange_url: str, tmp_path: Path) -> None:
+    settings = overlay(["BTC/USDT"], live_retrain_hours=0, purge_old_models=2)
+    sizes: dict[int, tuple[int, int, int]] = {}
+    with Bot(tmp_path / "user_data", exchange_url, settings) as bot:
+        process = psutil.Process(bot.process.pid)
+        for count in (20, 60, 100, 140, 180, 200):
+            bot.wait_for("Trained lstm", 1800, count)
+            sizes[count] = (
+                process.memory_info().rss,
+                process.num_threads(),
+                len(process.open_files()),
+            )
+        n_models = len(model_files(bot.user_data))
+    for count, (memory, threads, files) in sizes.items():
+        print(f"{count} trainings: {memory >> 20} MiB, {threads} threads, {files} files")
+    assert sizes[200][0] < 1.1 * sizes[20][0]
+    assert sizes[200][1] <= sizes[20][1]
+    assert sizes[200][2] <= sizes[20][2]
+    assert n_models <= 3
+
+
+def test_twenty_pairs_are_trained_in_turn(tmp_path: Path) -> None:
+    markets = [Market.of_samples(number, WAVE) for number in range(20)]
+    pairs = [f"{market.coin}/USDT" for market in markets]
+    story = Story(tmp_path / "user_data")
+    settings = overlay(pairs, live_retrain_hours=0.001, purge_old_models=2)
+    with serving(Exchange(markets)) as url, Bot(story.user_data, url, settings) as bot:
+        bot.wait_for("training points due to NaNs", 600, 60)
+        bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in pairs), "predictions")
+        story.end(bot)
+    trained = [
+        line.split(": ")[1] for _, line in story.lines if "training points due to NaNs" in line
+    ]
+    assert trained[:20] == pairs
+    assert trained[20:40] == pairs
+    assert trained[40:60] == pairs
+    assert not story.errors

@@ -1,0 +1,168 @@
+import math
+
+import numpy as np
+import pytest
+
+from freqai_rnn import metrics
+from freqai_rnn.uncertainty import (
+    Bootstrap,
+    Estimate,
+    block_counts,
+    block_length,
+    spread,
+    weighted_ranks,
+    weighted_summary,
+)
+
+HORIZON = 4
+
+
+def overlapping_labels(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Sums over the next HORIZON candles of independent returns."""
+    return np.convolve(rng.normal(size=n + HORIZON - 1), np.ones(HORIZON), "valid")
+
+
+def slow_predictions(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Independent of every label, and alike from candle to candle, as predictions are."""
+    return np.convolve(rng.normal(size=n + 19), np.ones(20), "valid")
+
+
+def test_replicate_is_the_metric_of_its_rows():
+    rng = np.random.default_rng(0)
+    # rounded, so that there are ties and zeros
+    realised, predicted = rng.normal(size=(2, 60)).round(1)
+    weights = block_counts(60, 7, 30, rng)
+    found = weighted_summary(
+        realised, predicted, weights.astype(float), weighted_ranks(realised, weights.astype(float))
+    )
+    for i, counts in enumerate(weights):
+        expected = metrics.summary(np.repeat(realised, counts), np.repeat(predicted, counts))
+        assert {name: values[i] for name, values in found.items()} == pytest.approx(expected)
+
+
+def test_ranks_of_drawn_values_by_hand():
+    # drawn: 10, 20, 20, 20, 30 have ranks 1, 3, 3, 3, 5
+    ranks = weighted_ranks(np.array([20.0, 10.0, 30.0, 20.0]), np.array([[2.0, 1.0, 1.0, 1.0]]))
+    assert ranks.tolist() == [[3.0, 1.0, 5.0, 3.0]]
+
+
+def test_replicate_is_made_of_whole_blocks():
+    counts = block_counts(10, 5, 200, np.random.default_rng(0))
+    assert (counts.sum(axis=1) == 10).all()
+    starts = np.diff(counts, axis=1, prepend=0).clip(min=0)
+    assert starts.sum(axis=1).max() == 2
+    assert counts[:, 0].max() > 0
+    assert counts[:, -1].max() > 0
+
+
+def test_last_block_of_a_replicate_is_cut():
+    counts = block_counts(10, 4, 50, np.random.default_rng(0))
+    assert (counts.sum(axis=1) == 10).all()
+
+
+@pytest.mark.parametrize("length", [0, 11])
+def test_block_must_fit(length):
+    with pytest.raises(ValueError, match="A block must have 1 to 10 candles"):
+        block_counts(10, length, 1, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("horizon", "n_candles", "length"), [(4, 720, 20), (1, 720, 9), (1, 1000, 10), (24, 720, 120)]
+)
+def test_block_covers_five_horizons_and_grows_with_the_sample(horizon, n_candles, length):
+    assert block_length(horizon, n_candles) == length
+
+
+def test_plain_errors_lie_and_block_errors_do_not():
+    """Of predictions that know nothing, 1 in 20 may look significant."""
+    rng = np.random.default_rng(5)
+    n, n_samples = 480, 120
+    plain, block, values, errors = 0, 0, [], []
+    for _ in range(n_samples):
+        realised, predicted = overlapping_labels(n, rng), slow_predictions(n, rng)
+        found = Bootstrap(HORIZON, n_replicates=200).estimate(realised, predicted, np.arange(n))
+        rank = found["rank_information_coefficient"]
+        plain += Estimate(rank.value, 1 / math.sqrt(n)).differs_from(0)
+        block += rank.differs_from(0)
+        values.append(rank.value)
+        errors.append(rank.error)
+    assert plain / n_samples > 0.2
+    assert block / n_samples < 0.12
+    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.2)
+
+
+def test_a_copied_pair_brings_no_information():
+    rng = np.random.default_rng(1)
+    realised, predicted = overlapping_labels(400, rng), slow_predictions(400, rng)
+    one = Bootstrap(HORIZON).estimate(realised, predicted, np.arange(400))
+    two = Bootstrap(HORIZON).estimate(
+        np.tile(realised, 2), np.tile(predicted, 2), np.tile(np.arange(400), 2)
+    )
+    for name in metrics.NAMES:
+        assert two[name].error == pytest.approx(one[name].error)
+
+
+def test_planted_correlation_is_found_with_its_size():
+    rng = np.random.default_rng(2)
+    n, planted = 4000, 0.2
+    realised = overlapping_labels(n, rng)
+    noise = overlapping_labels(n, rng)
+    predicted = planted * realised + math.sqrt(1 - planted**2) * noise
+    found = Bootstrap(HORIZON).estimate(realised, predicted, np.arange(n))
+    for name in ("information_coefficient", "rank_information_coefficient"):
+        assert found[name].differs_from(0)
+        assert not found[name].differs_from(planted)
+        assert found[name].error < 0.05
+
+
+def test_shuffled_predictions_are_within_error_of_nothing():
+    rng = np.random.default_rng(3)
+    realised = overlapping_labels(2000, rng)
+    found = Bootstrap(HORIZON).estimate(realised, rng.permutation(realised), np.arange(2000))
+    assert not found["rank_information_coefficient"].differs_from(0)
+
+
+def test_difference_to_itself_is_known_exactly():
+    rng = np.random.default_rng(4)
+    realised, predicted = rng.normal(size=(2, 300))
+    both = Bootstrap(1).replicates(realised, {"a": predicted, "b": predicted}, np.arange(300))
+    for name in metrics.NAMES:
+        assert spread(both["a"][name] - both["b"][name]) == 0
+
+
+def test_same_seed_gives_the_same_errors_whatever_fits_in_memory():
+    rng = np.random.default_rng(6)
+    realised, predicted = rng.normal(size=(2, 300))
+    candle = np.arange(300)
+    at_once = Bootstrap(1).estimate(realised, predicted, candle)
+    in_parts = Bootstrap(1, rows_at_once=20_000).estimate(realised, predicted, candle)
+    for name in metrics.NAMES:
+        assert in_parts[name] == pytest.approx(at_once[name])
+    assert Bootstrap(1, seed=1).estimate(realised, predicted, candle) != at_once
+
+
+def test_no_error_where_there_are_too_few_blocks():
+    rng = np.random.default_rng(7)
+    realised, predicted = rng.normal(size=(2, 99))
+    found = Bootstrap(HORIZON).estimate(realised, predicted, np.arange(99))  # 5 blocks need 100
+    assert not math.isnan(found["rmse"].value)
+    assert all(math.isnan(estimate.error) for estimate in found.values())
+    assert not found["rmse"].differs_from(0)
+
+
+def test_constant_predictions_have_an_error_but_no_correlation():
+    realised = np.random.default_rng(8).normal(size=300)
+    found = Bootstrap(1).estimate(realised, np.full(300, 0.1), np.arange(300))
+    assert math.isnan(found["rank_information_coefficient"].error)
+    assert math.isnan(found["information_coefficient"].error)
+    assert found["r2_against_zero"].error > 0
+
+
+def test_holes_between_the_rows_are_no_candles():
+    """A block is a span of time: without every second candle it holds half the rows."""
+    rng = np.random.default_rng(9)
+    realised, predicted = rng.normal(size=(2, 200))
+    (weights,) = Bootstrap(1, n_replicates=50).weights(2 * np.arange(200))
+    assert weights.shape == (50, 200)
+    assert weights.sum(axis=1).std() > 0
+    assert Bootstrap(1).estimate(realised, predicted, 2 * np.arange(200))["rmse"].error > 0

@@ -474,7 +474,7 @@ def test_the_same_seed_gives_the_same_model_whatever_ran_before(before):
 @pytest.mark.usefixtures("own_threads")
 def test_the_number_of_threads_changes_no_digit():
     X, y = make_data(40_000)  # torch adds up more than 32,768 numbers in as many threads as it has
-    settings = {"sequence_length": 1, "validation_fraction": 0.999, "max_epochs": 1}
+    settings = {"sequence_length": 1, "validation_fraction": 0.999, "max_epochs": 8}
     models = []
     for threads in (1, 2):
         torch.set_num_threads(threads)

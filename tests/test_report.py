@@ -20,6 +20,7 @@ from freqai_rnn.report_config import (
     read_configuration,
     time_window,
 )
+from freqai_rnn.report_page import Card, page
 from freqai_rnn.scores import OVERALL, PER_MODEL, PER_PAIR, score_run, verdict
 from freqai_rnn.stored_predictions import StoredRun, read_runs
 
@@ -281,6 +282,13 @@ def test_names_are_escaped(backtest):
     html = write_report(runs, backtest.user_data / "reports", FEW)[0].read_text()
     assert "<img" not in re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
     assert "&lt;/script&gt;&lt;img" in html
+
+
+def test_text_in_a_chart_cannot_end_the_script():
+    chart = {"id": "a", "data": [], "layout": {"title": "</script><b>"}}
+    html = page("", [], [Card("", (chart,))], "")
+    data = html.partition("id=charts>")[2].partition("</script>")[0]
+    assert json.loads(data) == [chart]
 
 
 @pytest.mark.parametrize("form", ["png", "svg"])

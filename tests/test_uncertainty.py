@@ -166,3 +166,13 @@ def test_holes_between_the_rows_are_no_candles():
     assert weights.shape == (50, 200)
     assert weights.sum(axis=1).std() > 0
     assert Bootstrap(1).estimate(realised, predicted, 2 * np.arange(200))["rmse"].error > 0
+
+
+def test_order_of_the_rows_does_not_matter():
+    rng = np.random.default_rng(10)
+    realised, predicted = rng.normal(size=(2, 300)).cumsum(axis=1)
+    order = rng.permutation(300)
+    expected = Bootstrap(1).estimate(realised, predicted, np.arange(300))
+    found = Bootstrap(1).estimate(realised[order], predicted[order], order)
+    for name in metrics.NAMES:
+        assert found[name] == pytest.approx(expected[name])

@@ -43,8 +43,8 @@ COLUMNS = (
     Column("model", is_text=True),
     *METRIC_COLUMNS,
     Column("do_predict", "share of its own candles with do_predict 1"),
-    Column("training", "seconds, all pairs and slices"),
-    Column("prediction", "seconds, likewise"),
+    Column("training s", "seconds, all pairs and slices"),
+    Column("prediction s", "likewise"),
 )
 DIFFERENCE_COLUMNS = (
     Column("model", is_text=True),

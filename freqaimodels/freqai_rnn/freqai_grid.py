@@ -20,7 +20,7 @@ from freqtrade.freqai.utils import get_tb_logger
 from .candidates import CandidateModels, GridProgress
 from .model_folder import grid_folder, settings_folder, shaping_settings
 from .settings import Settings
-from .trained_model import TrainedModel
+from .trained_model import TrainedModel, latest_model_before
 
 if TYPE_CHECKING:
     from .freqai_model import RecurrentFreqaiModel
@@ -87,6 +87,8 @@ class CandidateGrid:
             started = time.perf_counter()
             try:
                 before = None if previous is None else previous.models[name]
+                if before is None and model.continual_learning:
+                    before = latest_model_before(dk.data_path)
                 models[name] = self._train_and_save(name, model, frame, dk, before)
             except Exception as error:
                 logger.error(

@@ -44,7 +44,7 @@ from .model_folder import (
     write_settings,
 )
 from .settings import Settings
-from .trained_model import TrainedModel
+from .trained_model import TrainedModel, latest_model_before
 from .training_candles import (
     Pipelines,
     TrainingCandles,
@@ -145,6 +145,8 @@ class RecurrentFreqaiModel(BaseRegressionModel):
         previous = self.get_init_model(pair)
         if self._grid is not None:
             return self._grid.train(self, unfiltered_df, dk, previous)
+        if previous is None and self.continual_learning:
+            previous = latest_model_before(dk.data_path)
         return self.train_one(self.settings, unfiltered_df, dk, previous)
 
     def fit(
@@ -208,6 +210,8 @@ class RecurrentFreqaiModel(BaseRegressionModel):
         except ValueError as error:
             logger.error("%s %s is trained again now.", error, dk.pair)
             return False
+        # FreqAI loads nothing for a pair without an entry, which an interruption may have lost
+        self.dd.pair_dict[dk.pair]["model_filename"] = dk.model_filename
         return True
 
     def _append_null_backtesting_predictions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,8 @@ import torch
 
 from . import metrics
 from .estimator import RecurrentRegressor
+
+logger = logging.getLogger(__name__)
 
 
 class Predictions(NamedTuple):
@@ -180,6 +183,24 @@ class TrainedModel:
         if not isinstance(model, TrainedModel):
             raise ValueError(f"{path} holds a {type(model).__name__}, not a TrainedModel.")
         return model
+
+
+def latest_model_before(folder: Path) -> TrainedModel | None:
+    """Find the model of the window before on disk, for continual learning.
+
+    FreqAI does not load it where that window's predictions are there already.
+
+    :param folder: FreqAI's folder of the window to train, ``sub-train-<coin>_<timestamp>``.
+    :return: the pair's latest older model that can be read, or None.
+    """
+    coin, _, timestamp = folder.name.rpartition("_")
+    for path in sorted(folder.parent.glob(f"{coin}_*/*_model.zip"), reverse=True):
+        if path.parent.name.rpartition("_")[2] < timestamp:
+            try:
+                return TrainedModel.read(path)
+            except ValueError as error:
+                logger.warning("%s", error)
+    return None
 
 
 def _utc(candles: pd.DataFrame) -> pd.DataFrame:

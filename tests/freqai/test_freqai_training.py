@@ -125,12 +125,7 @@ def test_continual_learning_with_a_tiny_step_stays_where_it_was(host):
     "kept",
     [
         "models",
-        pytest.param(
-            "models and predictions",
-            marks=pytest.mark.xfail(
-                strict=True, reason="FreqAI loads no model for a slice with predictions"
-            ),
-        ),
+        "models and predictions",
     ],
 )
 def test_continual_learning_goes_on_from_the_latest_model_on_disk(host, kept):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from freqtrade_host import HERE, SMALL, Host
+from freqtrade_host import ENVIRONMENT, HERE, SMALL, Host
 
 from freqai_rnn.__main__ import main
 
@@ -41,7 +41,8 @@ def compare(host: Host, *arguments: str, **overlay: Any) -> subprocess.Completed
     line += ["--userdir", str(host.user_data), "--datadir", str(host.candles)]
     for path in host.config(overlay):
         line += ["-c", str(path)]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
+    # under pytest, freqtrade would write no log
+    return subprocess.run(line, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
 def lightgbm(**more: Any) -> dict[str, Any]:

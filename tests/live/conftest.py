@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from tests.exchange.candles import Market
@@ -32,29 +31,8 @@ def stories(
     folder = tmp_path_factory.mktemp("live")
     faulty = Exchange(markets)
     with serving(faulty) as faulty_url, ThreadPoolExecutor(6) as pool:
-        five = pool.submit(scenarios.start_five, folder / "five", exchange_url)
-
-        def after_five(name: str, story: Callable[..., Story], **arguments: object) -> Any:
-            return pool.submit(
-                lambda: story(folder / name, exchange_url, five.result(), **arguments)
-            )
-
-        yield {
-            "five": five,
-            "killed": after_five("killed", scenarios.kill),
-            "restarted": after_five("restarted", scenarios.restart),
-            "other settings": after_five(
-                "other",
-                scenarios.restart,
-                n_trainings=5,
-                model_training_parameters={"learning_rate": 0.02},
-            ),
-            "spoiled models": after_five(
-                "models", scenarios.restart, n_trainings=4, spoil=scenarios.spoil_models
-            ),
-            "spoiled lists": after_five(
-                "lists", scenarios.restart, n_trainings=5, spoil=scenarios.spoil_lists
-            ),
+        # The longest first: those that wait for five would fill the pool before them.
+        running = {
             "trade": pool.submit(scenarios.trade, folder / "trade", exchange_url),
             "fail_to_train": pool.submit(scenarios.fail_to_train, folder / "fail", exchange_url),
             "fail_to_answer": pool.submit(
@@ -64,7 +42,25 @@ def stories(
                 faulty,
                 [Faults(connection="reset"), Faults(status=429), Faults(missing={0})],
             ),
+            "five": pool.submit(scenarios.start_five, folder / "five", exchange_url),
         }
+
+        def after_five(name: str, story: Callable[..., Story], **arguments: object) -> None:
+            running[name] = pool.submit(
+                lambda: story(folder / name, exchange_url, running["five"].result(), **arguments)
+            )
+
+        after_five("killed", scenarios.kill)
+        after_five("restarted", scenarios.restart)
+        after_five(
+            "other settings",
+            scenarios.restart,
+            n_trainings=5,
+            model_training_parameters={"learning_rate": 0.02},
+        )
+        after_five("spoiled models", scenarios.restart, n_trainings=4, spoil=scenarios.spoil_models)
+        after_five("spoiled lists", scenarios.restart, n_trainings=5, spoil=scenarios.spoil_lists)
+        yield running
 
 
 @pytest.fixture(scope="session")

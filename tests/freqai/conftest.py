@@ -1,10 +1,11 @@
 """Fixtures for tests that drive the real freqtrade; see freqtrade_host."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
-from freqtrade_host import HERE, TWO_PAIRS, Host, Run
+from freqtrade_host import HERE, ROOT, TWO_PAIRS, Host, Run, run_python
 
 from freqai_rnn.sample_data import write_sample_candles
 
@@ -47,3 +48,15 @@ def trained_host(tmp_path_factory: pytest.TempPathFactory, candles: Path) -> tup
 def trained(trained_host: tuple[Host, Run], tmp_path: Path) -> Host:
     """A copy of the finished backtest's user folder."""
     return trained_host[0].copy(tmp_path / "user_data")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel, unpacked."""
+    folder = tmp_path_factory.mktemp("wheel")
+    built = run_python("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT)
+    assert built.returncode == 0, built.stderr
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder / "unpacked")
+    return folder / "unpacked"

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -266,3 +267,15 @@ def run_python(
         check=False,
         timeout=120,
     )
+
+
+SITE_PACKAGES = sysconfig.get_path("purelib")
+
+
+def without_freqai_rnn(*arguments: str, python_path: str = ""):
+    """Python with all installed packages but this one.
+
+    With -S no .pth file is read, so none puts this clone on the path.
+    """
+    path = f"{python_path}:{SITE_PACKAGES}" if python_path else SITE_PACKAGES
+    return run_python("-S", *arguments, PYTHONPATH=path)

@@ -2,25 +2,11 @@
 
 import shutil
 import sys
-import sysconfig
-import zipfile
 from pathlib import Path
 
-import pytest
-from freqtrade_host import LABEL, ROOT, Host, run_python
+from freqtrade_host import LABEL, ROOT, Host, without_freqai_rnn
 
 import freqai_rnn
-
-SITE_PACKAGES = sysconfig.get_path("purelib")
-
-
-def without_freqai_rnn(*arguments: str, python_path: str = ""):
-    """Python with all installed packages but this one.
-
-    With -S no .pth file is read, so none puts this clone on the path.
-    """
-    path = f"{python_path}:{SITE_PACKAGES}" if python_path else SITE_PACKAGES
-    return run_python("-S", *arguments, PYTHONPATH=path)
 
 
 def test_freqai_rnn_is_really_hidden():
@@ -86,18 +72,6 @@ def test_a_copied_folder_trains_and_loads_in_another_process(tmp_path, candles, 
         assert run.predictions().equals(trained_host[1].predictions())
         for path in host.prediction_files():
             path.unlink()
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory) -> Path:
-    """The wheel, unpacked."""
-    folder = tmp_path_factory.mktemp("wheel")
-    built = run_python("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT)
-    assert built.returncode == 0, built.stderr
-    (path,) = folder.glob("*.whl")
-    with zipfile.ZipFile(path) as archive:
-        archive.extractall(folder / "unpacked")
-    return folder / "unpacked"
 
 
 def test_the_wheel_holds_the_package_and_both_model_files(wheel):

@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from freqtrade.data.btanalysis import load_backtest_stats
-from freqtrade_host import ENVIRONMENT, HERE, Host, Run
+from freqtrade_host import ENVIRONMENT, HERE, ROOT, Host, Run, without_freqai_rnn
 
 GRID = [(length, size) for length in (6, 4) for size in (8, 4)]
 PAIRS = ["BTC/USD", "ETH/USD"]
@@ -115,16 +115,14 @@ def grid(host: Host, tmp_path: Path) -> Grid:
 
 
 @pytest.fixture(scope="module")
-def searched_once(
-    tmp_path_factory: pytest.TempPathFactory, candles: Path
-) -> Iterator[tuple[Grid, Run]]:
+def searched_once(tmp_path_factory: pytest.TempPathFactory, candles: Path) -> tuple[Grid, Run]:
     """A finished hyperopt over the 2 × 2 grid, to be read only."""
     folder = tmp_path_factory.mktemp("hyperopt")
     strategies = Path(shutil.copytree(HERE / "strategies", folder / "strategies"))
     grid = Grid(Host(folder / "user_data", candles), strategies)
     run = grid.hyperopt("-j", "2")
     assert not run.errors, run.log
-    yield grid, run
+    return grid, run
 
 
 @pytest.fixture
@@ -306,3 +304,23 @@ def test_candidates_obey_continual_learning_as_a_plain_backtest_does(grid: Grid)
     run, plain = grid.plain_backtest(continual_learning=True, identifier="plain")
     assert run.n_trainings == len(PAIRS) * N_WINDOWS
     assert {key: plain[key] for key in COMPARED} == compared(metrics[4, 4])
+
+
+@pytest.mark.parametrize("place", ["copied folder", "wheel"])
+def test_two_workers_find_the_package_without_a_clone(
+    searched_once: tuple[Grid, Run], grid: Grid, wheel: Path, place: str
+) -> None:
+    host, overlay = grid.host, grid.overlay()
+    python_path = ""
+    if place == "wheel":
+        python_path = str(wheel)
+        overlay["freqaimodel_path"] = str(wheel / "freqai_rnn/freqaimodels")
+    else:
+        shutil.copytree(ROOT / "freqaimodels", host.user_data / "freqaimodels")
+        overlay["freqaimodel_path"] = str(host.user_data)
+    host.python = partial(without_freqai_rnn, python_path=python_path)
+    arguments = grid.arguments("--spaces", "network", "-j", "2")
+    run = host.run("hyperopt", *arguments, overlay=overlay, new_process=True)
+    assert not run.errors, run.log
+    found = {epoch.network: epoch.loss for epoch in grid.epochs()}
+    assert found == {epoch.network: epoch.loss for epoch in searched_once[0].epochs()}

@@ -1,7 +1,5 @@
 """Four cheap features and one label; the ``tiny`` section of a test's configuration varies it."""
 
-# ruff: noqa: ARG002, RUF012 (freqtrade's signatures and attributes)
-
 import numpy as np
 import pandas as pd
 from freqtrade.strategy import IStrategy

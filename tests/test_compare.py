@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from freqai_files import Backtest, noisy, shuffled
+from freqai_files import Backtest, noisy, perfect, shuffled
 
 from freqai_rnn import metrics
 from freqai_rnn.compare import (
@@ -142,6 +142,11 @@ def test_model_without_predictions_is_left_out_and_named(backtest):
     found = compare([a, model_run("B", none)], "A", FEW)
     assert found.models == ["A"]
     assert "B has no prediction with do_predict 1, and is left out." in found.warnings
+
+
+def test_what_no_sound_model_shows_is_a_warning(backtest):
+    found = compare([model_run("A", stored(backtest, "a", predict=perfect))], "A", FEW)
+    assert found.warnings[0].startswith("A: Too good to be true")
 
 
 def test_models_without_a_common_candle_are_an_error(backtest):

@@ -255,6 +255,14 @@ def test_command_writes_a_page_and_the_same_numbers(backtest, capsys):
     assert html.stat().st_size < 6e6
 
 
+def test_what_is_not_defined_is_null_in_the_numbers(backtest):
+    runs = runs_of(replace(backtest, predict=flat, history=False))
+    numbers = write_report(runs, backtest.user_data / "reports", FEW)[1]
+    (run,) = json.loads(numbers.read_text(), parse_constant=pytest.fail)["runs"]
+    rank = run["scores"][0]["metrics"]["rank_information_coefficient"]
+    assert rank == {"value": None, "error": None}
+
+
 def test_several_identifiers_share_a_page(tmp_path, capsys):
     one = Backtest(tmp_path / "user_data")
     two = replace(one, identifier="group/two", predict=noisy(0.3), history=False)
@@ -278,7 +286,8 @@ def test_page_loads_nothing_from_elsewhere(backtest):
 
 def test_names_are_escaped(backtest):
     evil = "</script><img src=x onerror=alert(1)>"
-    runs = [replace(run, model=evil, command=evil) for run in runs_of(backtest)]
+    (run,) = runs_of(backtest)
+    runs = [replace(run, model=evil, command=evil, identifier=name) for name in ("a", "b")]
     html = write_report(runs, backtest.user_data / "reports", FEW)[0].read_text()
     assert "<img" not in re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
     assert "&lt;/script&gt;&lt;img" in html

@@ -17,7 +17,7 @@ import pandas as pd
 from . import metrics
 from .compare_runs import ModelRun
 from .report_config import candle_length
-from .scores import in_words
+from .scores import in_words, suspicions
 from .uncertainty import Bootstrap, Estimate, spread
 
 ZERO = "zero"
@@ -69,14 +69,19 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
     values = {name: metrics.summary(realised, own) for name, own in predictions.items()}
     # It predicts no direction, which is not the same as a wrong one.
     values[ZERO]["directional_accuracy"] = math.nan
+    measured = {
+        name: {m: Estimate(own[m], spread(replicates[name][m])) for m in metrics.NAMES}
+        for name, own in values.items()
+    }
+    for run in used:
+        own = predictions[run.model]
+        found = suspicions(measured[run.model], own, float(np.std(own) / np.std(realised)))
+        warnings += [f"{run.model}: {line}" for line in found]
     return Comparison(
         runs=tuple(used),
         candles=candles,
         baseline=baseline,
-        metrics={
-            name: {m: Estimate(own[m], spread(replicates[name][m])) for m in metrics.NAMES}
-            for name, own in values.items()
-        },
+        metrics=measured,
         differences={
             run.model: {
                 m: Estimate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -84,6 +84,7 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         validation_mask: npt.ArrayLike | None = None,
         candle_index: npt.ArrayLike | None = None,
         init_model: RecurrentRegressor | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> Self:
         """Train on every complete window that has a target.
 
@@ -97,6 +98,7 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
             window never bridges a jump.
         :param init_model: a fitted regressor whose best weights to start from. Where its network
             has another architecture this is said in the log, and training starts anew.
+        :param should_stop: asked before each step; True ends ``fit`` with ``TrainingStopped``.
         :raises ValueError: for a setting out of range, infinite values, arrays that do not fit
             together, or no window to train on.
         :raises FloatingPointError: if the loss becomes NaN or infinite.
@@ -123,7 +125,12 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
             torch.manual_seed(settings.seed)
             network = _initial_network(features.shape[1], targets.shape[1], settings, init_model)
             result = train_network(
-                network.to(device), torch.from_numpy(features).to(device), train, valid, settings
+                network.to(device),
+                torch.from_numpy(features).to(device),
+                train,
+                valid,
+                settings,
+                should_stop,
             )
         self._store(result, settings, split)
         logger.info(self._summary(n_rows, train, valid, time.perf_counter() - started))

@@ -1,6 +1,6 @@
 """RecurrentFreqaiModel: the estimator inside FreqAI's loop.
 
-Only this module and ``freqai_grid`` import freqtrade.
+Only this module, ``freqai_grid`` and ``freqai_live`` import freqtrade.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from datasieve.transforms import SKLearnWrapper
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
-from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy.interface import IStrategy
@@ -36,6 +35,7 @@ from .candidates import (
 from .estimator import RecurrentRegressor
 from .freqai_config import require_fitting, settings_from_config
 from .freqai_grid import CandidateGrid, label_statistics
+from .freqai_live import LiveFreqaiModel
 from .model_folder import (
     describe_changes,
     read_settings,
@@ -69,7 +69,7 @@ SAVED_AFTER_THE_MODEL = (
 """What FreqAI writes next; an interruption leaves the model without them."""
 
 
-class RecurrentFreqaiModel(BaseRegressionModel):
+class RecurrentFreqaiModel(LiveFreqaiModel):
     """A FreqAI regressor on windows of candles; a subclass names the cell.
 
     FreqAI drops rows that it does not want to learn from. Here they lose their target only and
@@ -165,6 +165,7 @@ class RecurrentFreqaiModel(BaseRegressionModel):
             validation_mask=candles.validation_mask,
             candle_index=candles.candle_index,
             init_model=None if previous is None else previous.estimator,
+            should_stop=self._stop_event.is_set,
         )
 
     def predict(
@@ -177,6 +178,8 @@ class RecurrentFreqaiModel(BaseRegressionModel):
         dk.find_features(unfiltered_df)
         model: TrainedModel | CandidateModels = self.model
         if dk.training_features_list != model.feature_names:
+            if self.live:
+                self._forget(dk.pair)
             raise OperationalException(
                 f"{dk.pair}: the strategy gives {len(dk.training_features_list)} features that "
                 f"are not the {len(model.feature_names)} the model in {dk.data_path} was trained "

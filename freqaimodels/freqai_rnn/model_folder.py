@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+import os
+import pickle
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .settings import Settings
 
@@ -137,6 +139,58 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
 def write_settings(folder: Path, shaping: Mapping[str, Any]) -> None:
     """Record the settings; also marks the folder as the latest in use."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / "settings.json.partial"
-    partial.write_text(json.dumps(shaping, indent=1))
-    partial.replace(folder / "settings.json")
+    content = json.dumps(shaping, indent=1).encode()
+    write_atomically(folder / "settings.json", lambda file: file.write(content))
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file whole or not at all, whenever the process is killed or the disk is full."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def set_damaged_files_aside(folder: Path) -> None:
+    """Rename those of FreqAI's own files that cannot be read, as it would not start with them.
+
+    :param folder: FreqAI's folder of the identifier; need not be there.
+    """
+    predictions, backup = (folder / f"historic_predictions.{name}pkl" for name in ("", "backup."))
+    models = folder / "pair_dictionary.json"
+    readers: dict[Path, Callable[[bytes], Any]] = {
+        folder / "settings.json": json.loads,
+        models: json.loads,
+        folder / "global_metadata.json": json.loads,
+        folder / "metric_tracker.json": json.loads,
+        predictions: pickle.loads,
+        backup: pickle.loads,
+    }
+    for path, read in readers.items():
+        if not path.is_file():
+            continue
+        try:
+            content = read(path.read_bytes())
+            if not isinstance(content, dict):
+                raise ValueError(f"a {type(content).__name__} instead of a dict")
+        except Exception as error:  # whatever a damaged file leads to
+            damaged = path.with_name(path.name + ".damaged")
+            path.replace(damaged)
+            logger.error(
+                "%s was damaged (%s: %s). It is %s now, and the bot starts without it.",
+                path,
+                type(error).__name__,
+                error,
+                damaged.name,
+            )
+            if path.name == "settings.json":
+                models.unlink(missing_ok=True)  # nobody knows any more what they were made with
+    if backup.is_file() and not predictions.is_file():
+        content = backup.read_bytes()
+        write_atomically(predictions, lambda file: file.write(content))
+        logger.warning("The historic predictions are those of %s.", backup)

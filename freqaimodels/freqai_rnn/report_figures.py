@@ -177,7 +177,7 @@ def cloud(run: StoredRun) -> Chart:
     )
     return Chart(
         "Predicted against realised",
-        f"A dot per candle, darker where there are more; beside nothing but noise, the cloud is "
+        f"A dot per candle, darker where there are more. Without a signal the cloud is "
         f"level.{part}",
         style(figure, 380),
         size="half",

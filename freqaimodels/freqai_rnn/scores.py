@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,18 +136,29 @@ def _warnings(
     if len(predicted) < 2:
         yield "No predictions to evaluate."
         return
-    r2, rank = estimates["r2_against_zero"], estimates["rank_information_coefficient"]
-    for name, found in (("", estimates["information_coefficient"]), ("rank ", rank)):
+    yield from suspicions(estimates, predicted, spread)
+    r2 = estimates["r2_against_zero"]
+    if r2.value < -2 * r2.error:
+        yield f"Worse than predicting zero by more than its error (R² {in_words(r2)})."
+
+
+def suspicions(
+    estimates: Mapping[str, Estimate], predicted: FloatArray, spread: float
+) -> Iterator[str]:
+    """What no sound model shows: knowledge of the future, no spread, zeros.
+
+    :param spread: of the predictions / that of the labels.
+    """
+    for kind in ("", "rank_"):
+        found = estimates[f"{kind}information_coefficient"]
         if found.value - 2 * np.nan_to_num(found.error) > TOO_GOOD:
             yield (
-                f"Too good to be true: a {name}information coefficient of {in_words(found)}. Look "
-                "for a feature that contains the label or a later candle."
+                f"Too good to be true: a {kind.replace('_', ' ')}information coefficient of "
+                f"{in_words(found)}. Look for a feature that contains the label or a later candle."
             )
             break
     if spread < FLAT:
         yield f"Flat: the predictions spread {spread:.2%} as far as what happened."
-    if r2.value < -2 * r2.error:
-        yield f"Worse than predicting zero by more than its error (R² {in_words(r2)})."
     zeros = float(np.mean(predicted == 0))
     if zeros > MANY_ZEROS:
         yield f"{zeros:.1%} of the predictions are exactly 0, which no trained network predicts."

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import logging
 import math
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import torch
 
 from . import metrics
 from .estimator import RecurrentRegressor
+from .model_folder import write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -137,12 +139,13 @@ class TrainedModel:
 
         :param path: ``…_model.zip``; the history becomes ``…_history.json``.
         """
-        history = json.dumps(self.history(), indent=1, allow_nan=False).encode()
-        _write_atomically(path, lambda file: torch.save({"pytrainer": self}, file))
-        _write_atomically(
-            path.with_name(path.name.removesuffix("_model.zip") + "_history.json"),
-            lambda file: file.write(history),
-        )
+        buffer = io.BytesIO()
+        torch.save({"pytrainer": self}, buffer)
+        content = buffer.getvalue()
+        history = {"sha256": hashlib.sha256(content).hexdigest(), **self.history()}
+        text = json.dumps(history, indent=1, allow_nan=False).encode()
+        write_atomically(path, lambda file: file.write(content))
+        write_atomically(history_path(path), lambda file: file.write(text))
 
     def history(self) -> dict[str, Any]:
         """What the training did, ready for JSON, which has no NaN: undefined metrics are None."""
@@ -171,13 +174,18 @@ class TrainedModel:
     def read(path: Path) -> TrainedModel:
         """Read a file of ``save``. It is a pickle: read only files you trust.
 
-        :raises ValueError: if the file is damaged or of an incompatible version.
+        :raises ValueError: if the file is missing, damaged, not the one that was saved with its
+            history, or of an incompatible version.
         """
         try:
-            model = torch.load(path, weights_only=False)["pytrainer"]
+            content = path.read_bytes()
+            recorded = json.loads(history_path(path).read_text())["sha256"]
+            if hashlib.sha256(content).hexdigest() != recorded:
+                raise ValueError(f"its checksum is not the one in {history_path(path).name}")
+            model = torch.load(io.BytesIO(content), weights_only=False)["pytrainer"]
         except Exception as error:
             raise ValueError(
-                f"The model file {path} cannot be read ({type(error).__name__}: {error}): it is "
+                f"The model file {path} cannot be used ({type(error).__name__}: {error}): it is "
                 "damaged or was written by an incompatible version. Delete it to train again."
             ) from error
         if not isinstance(model, TrainedModel):
@@ -203,17 +211,10 @@ def latest_model_before(folder: Path) -> TrainedModel | None:
     return None
 
 
+def history_path(model_path: Path) -> Path:
+    """The JSON file beside a model: checksum, settings, training history."""
+    return model_path.with_name(model_path.name.removesuffix("_model.zip") + "_history.json")
+
+
 def _utc(candles: pd.DataFrame) -> pd.DataFrame:
     return candles.assign(date=pd.to_datetime(candles["date"], utc=True))
-
-
-def _write_atomically(path: Path, write: Any) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,10 @@ from .settings import Settings
 from .windows import WindowTargets, gather_windows
 
 PREDICTION_BATCH_SIZE = 256  # fastest of 32 … 4096 on a CPU; memory stays flat
+
+
+class TrainingStopped(Exception):  # noqa: N818 - it is no error
+    """Raised between two steps, as was asked for."""
 
 
 class EpochRecord(NamedTuple):
@@ -102,6 +107,7 @@ def train_network(
     train: WindowTargets,
     valid: WindowTargets,
     settings: Settings,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> FitResult:
     """Train until the validation loss stops falling, or for all epochs without validation.
 
@@ -112,8 +118,10 @@ def train_network(
     :param features: (n_rows, n_features), on the network's device like all targets.
     :param train: targets to learn, at least one.
     :param valid: targets that rank the checkpoints; may be empty.
+    :param should_stop: asked before each step.
     :return: the ``n_checkpoints`` with the lowest validation loss, or the last ones.
     :raises FloatingPointError: if a loss is NaN or infinite.
+    :raises TrainingStopped: once ``should_stop`` says so.
     """
     optimizer = torch.optim.AdamW(
         network.parameters(),
@@ -132,7 +140,7 @@ def train_network(
         disable=None if settings.show_progress else True,
     ):
         started = time.perf_counter()
-        train_loss = _train_epoch(network, features, train, optimizer, settings)
+        train_loss = _train_epoch(network, features, train, optimizer, settings, should_stop)
         valid_loss = _evaluate(network, features, valid, settings)
         _require_finite(epoch, train_loss, valid_loss, settings)
         history.append(
@@ -161,11 +169,14 @@ def _train_epoch(
     train: WindowTargets,
     optimizer: torch.optim.Optimizer,
     settings: Settings,
+    should_stop: Callable[[], bool],
 ) -> float:
     network.train()
     order = torch.randperm(len(train.rows)).to(train.rows.device)
     total = torch.zeros((), device=features.device)
     for batch in order.split(settings.batch_size):
+        if should_stop():
+            raise TrainingStopped("The training was stopped before its end.")
         windows = gather_windows(features, train.rows[batch], settings.sequence_length)
         losses = target_losses(network(windows), train.values[batch], settings.loss)
         weighted = losses * train.weights[batch]

@@ -78,7 +78,7 @@ def backtest(
         "user_data_dir": str(folder),
     }
     config = Configuration(arguments, RunMode.BACKTEST).get_config()
-    validate_config_consistency(config)  # fills in defaults, as the command does
+    validate_config_consistency(config, preliminary=True)  # fills in defaults, as the command does
     settings = settings_from_config(config["freqai"], "lstm", 60)
     models = settings_folder(folder / "models/live", shaping_settings(config, settings))
     target = models / f"sub-train-{market.coin}_{60 * first}"
@@ -86,6 +86,12 @@ def backtest(
     for file in model.parent.glob("cb_*"):
         part = file.name.removeprefix(model.name.removesuffix("_model.zip"))
         shutil.copy(file, target / f"cb_{market.coin.lower()}_{60 * first}{part}")
+    entry = {
+        "model_filename": target.name,
+        "trained_timestamp": 60 * first,
+        "data_path": str(target),
+    }
+    (models / "pair_dictionary.json").write_text(json.dumps({f"{market.coin}/USDT": entry}))
     command = [
         *(sys.executable, "-m", "freqtrade", "backtesting", "--cache", "none"),
         *(part for path in arguments["config"] for part in ("-c", path)),
@@ -102,6 +108,7 @@ def backtest(
     )
     assert "Found model at" in done.stderr, done.stderr
     assert "Trained lstm" not in done.stderr, done.stderr
+    assert (models / "backtesting_predictions").is_dir(), done.stderr
     (file,) = models.glob("backtesting_predictions/*.feather")
     frame = pd.read_feather(file)
     return frame.set_index("date")[LABEL].reindex(dates)

@@ -41,8 +41,9 @@ def test_the_previous_model_predicts_after_a_failed_training(badly_trained: Stor
 
 
 def test_nothing_else_went_wrong_in_the_trainings(badly_trained: Story) -> None:
-    unexpected = [line for line in badly_trained.errors if " failed, its previous" not in line]
-    assert not unexpected, badly_trained.log
+    # TensorBoard's own thread writes a traceback about the full disk, without a log level
+    errors = [line for line in badly_trained.errors if " ERROR " in line]
+    assert [line for line in errors if " failed, its previous" not in line] == []
 
 
 def test_the_bot_goes_on_after_each_fault_of_the_exchange(badly_served: Story) -> None:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OFFLINE := -c config/config.json -c config/offline.json
 
-.PHONY: install data backtest hyperopt dry-run report compare test test-browser soak lint type check clean
+.PHONY: install data backtest hyperopt dry-run report compare test test-live test-browser soak lint type check clean
 
 install: .venv/.installed
 
@@ -39,7 +39,11 @@ dry-run: install
 	@$(BIN)/python -m tests.exchange.dry_run
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Bots against an exchange on this machine, for some real minutes.
+test-live: install
+	$(BIN)/python -m pytest -m live
 
 # Opens the pages in Chromium: apt-get install chromium.
 test-browser: install

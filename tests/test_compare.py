@@ -8,7 +8,7 @@ import pytest
 from freqai_files import Backtest, noisy, perfect, shuffled
 
 from freqai_rnn import metrics
-from freqai_rnn.compare import (
+from freqai_rnn.evaluation.compare import (
     ZERO,
     as_mapping,
     common_candles,
@@ -17,16 +17,16 @@ from freqai_rnn.compare import (
     lead,
     markdown_table,
 )
-from freqai_rnn.compare_runs import (
+from freqai_rnn.evaluation.compare_runs import (
     DEFAULT_SETTINGS,
     ModelRun,
     _logged_seconds,
     model_configuration,
     read_settings,
 )
-from freqai_rnn.report import as_json
-from freqai_rnn.report_config import Configuration, read_configuration, read_json
-from freqai_rnn.stored_predictions import StoredRun, read_runs
+from freqai_rnn.evaluation.report import as_json
+from freqai_rnn.evaluation.report_config import Configuration, read_configuration, read_json
+from freqai_rnn.evaluation.stored_predictions import StoredRun, read_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 FEW = 300

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_rnn.realised import (
+from freqai_rnn.evaluation.realised import (
     definitions_for,
     read_closes,
     realised_labels,

@@ -13,16 +13,16 @@ from freqai_files import START, Backtest, flat, noisy, perfect, shuffled
 
 from freqai_rnn import metrics
 from freqai_rnn.__main__ import main
-from freqai_rnn.report import safe_name, write_report
-from freqai_rnn.report_config import (
+from freqai_rnn.evaluation.report import safe_name, write_report
+from freqai_rnn.evaluation.report_config import (
     candle_length,
     label_definitions,
     read_configuration,
     time_window,
 )
-from freqai_rnn.report_page import Card, page
-from freqai_rnn.scores import OVERALL, PER_MODEL, PER_PAIR, score_run, verdict
-from freqai_rnn.stored_predictions import StoredRun, read_runs
+from freqai_rnn.evaluation.report_page import Card, page
+from freqai_rnn.evaluation.scores import OVERALL, PER_MODEL, PER_PAIR, score_run, verdict
+from freqai_rnn.evaluation.stored_predictions import StoredRun, read_runs
 
 FEW = 200
 

@@ -10,11 +10,11 @@ import pytest
 from freqai_files import Backtest, noisy
 from test_compare import model_run
 
-from freqai_rnn.compare import compare
-from freqai_rnn.compare_page import comparison_page
-from freqai_rnn.report import write_report
-from freqai_rnn.report_config import read_configuration
-from freqai_rnn.stored_predictions import read_runs
+from freqai_rnn.evaluation.compare import compare
+from freqai_rnn.evaluation.compare_page import comparison_page
+from freqai_rnn.evaluation.report import write_report
+from freqai_rnn.evaluation.report_config import read_configuration
+from freqai_rnn.evaluation.stored_predictions import read_runs
 
 pytestmark = pytest.mark.browser
 EVIL = "<img src=x onerror=alert(1)>&-return"

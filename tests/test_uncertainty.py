@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from freqai_rnn import metrics
-from freqai_rnn.uncertainty import (
+from freqai_rnn.evaluation.uncertainty import (
     Bootstrap,
     Estimate,
     block_counts,

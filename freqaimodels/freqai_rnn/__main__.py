@@ -133,9 +133,9 @@ def _run_sample_data(arguments: argparse.Namespace) -> None:
 
 def _run_report(arguments: argparse.Namespace) -> None:
     # These need plotly, and seconds to import.
-    from .report import write_report
-    from .report_config import label_definitions, read_configuration, time_window
-    from .stored_predictions import read_runs
+    from .evaluation.report import write_report
+    from .evaluation.report_config import label_definitions, read_configuration, time_window
+    from .evaluation.stored_predictions import read_runs
 
     configuration = read_configuration(arguments.config, arguments.userdir, arguments.datadir)
     labels = label_definitions(arguments.label)
@@ -151,9 +151,9 @@ def _run_report(arguments: argparse.Namespace) -> None:
 
 
 def _run_compare(arguments: argparse.Namespace) -> None:
-    from .compare import findings, lead, markdown_table
-    from .compare_page import run_comparison
-    from .report_config import label_definitions, read_configuration
+    from .evaluation.compare import findings, lead, markdown_table
+    from .evaluation.compare_page import run_comparison
+    from .evaluation.report_config import label_definitions, read_configuration
 
     configuration = read_configuration(arguments.config, arguments.userdir, arguments.datadir)
     comparison, written = run_comparison(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -124,6 +125,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         :param unfiltered_df: every candle of the window, with features and labels.
         :raises OperationalException: if nothing sensible can be learned from it.
         """
+        started = time.perf_counter()
         with _as_operational_exception(pair):
             require_finite(unfiltered_df, dk.training_features_list + dk.label_list)
         features, labels = dk.filter_features(
@@ -147,7 +149,9 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             return self._grid.train(self, unfiltered_df, dk, previous)
         if previous is None and self.continual_learning:
             previous = latest_model_before(dk.data_path)
-        return self.train_one(self.settings, unfiltered_df, dk, previous)
+        model = self.train_one(self.settings, unfiltered_df, dk, previous)
+        logger.info("Done training %s (%.2f secs)", pair, time.perf_counter() - started)
+        return model
 
     def fit(
         self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any

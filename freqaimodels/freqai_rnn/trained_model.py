@@ -174,14 +174,12 @@ class TrainedModel:
     def read(path: Path) -> TrainedModel:
         """Read a file of ``save``. It is a pickle: read only files you trust.
 
-        :raises ValueError: if the file is missing, damaged, not the one that was saved with its
-            history, or of an incompatible version.
+        :raises ValueError: if the file is missing, damaged, not the one that the history beside it
+            was written for, or of an incompatible version.
         """
         try:
             content = path.read_bytes()
-            recorded = json.loads(history_path(path).read_text())["sha256"]
-            if hashlib.sha256(content).hexdigest() != recorded:
-                raise ValueError(f"its checksum is not the one in {history_path(path).name}")
+            _require_checksum(content, history_path(path))
             model = torch.load(io.BytesIO(content), weights_only=False)["pytrainer"]
         except Exception as error:
             raise ValueError(
@@ -191,6 +189,14 @@ class TrainedModel:
         if not isinstance(model, TrainedModel):
             raise ValueError(f"{path} holds a {type(model).__name__}, not a TrainedModel.")
         return model
+
+
+def _require_checksum(content: bytes, history: Path) -> None:
+    """Compare with the recorded checksum; a model that was moved without its history has none."""
+    if not history.is_file():
+        return
+    if hashlib.sha256(content).hexdigest() != json.loads(history.read_text())["sha256"]:
+        raise ValueError(f"its checksum is not the one in {history.name}")
 
 
 def latest_model_before(folder: Path) -> TrainedModel | None:

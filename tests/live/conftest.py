@@ -69,6 +69,13 @@ def story(stories: "dict[str, Future[Story]]") -> Callable[[str], Story]:
     return lambda name: stories[name].result()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what waits for real minutes."""
+    for item in items:
+        if item.path.parent.name == "live" and item.get_closest_marker("soak") is None:
+            item.add_marker("live")
+
+
 @pytest.fixture(autouse=True)
 def _all_at_once(request: pytest.FixtureRequest) -> None:
     """Begin all stories before the first test that needs one."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import metrics
+from .. import metrics
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from . import metrics
+from .. import metrics
 from .stored_predictions import StoredRun
 from .uncertainty import Bootstrap, Estimate, FloatArray
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import metrics
+from .. import metrics
 from .compare_runs import ModelRun
 from .report_config import candle_length
 from .scores import in_words, suspicions

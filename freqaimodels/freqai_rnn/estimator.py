@@ -210,7 +210,8 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         return targets.reshape(len(targets), -1)
 
     def _store(self, result: FitResult, settings: Settings, split: Split) -> None:
-        self.networks_ = [checkpoint.network.eval() for checkpoint in result.checkpoints]
+        # on the CPU, so that a fitted and a loaded model predict the same
+        self.networks_ = [checkpoint.network.cpu().eval() for checkpoint in result.checkpoints]
         self.history_ = result.history
         self.best_epoch_ = result.checkpoints[0].epoch
         self.split_ = split
@@ -218,15 +219,13 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         self.settings_ = settings
 
     def _predict_rows(self, features: FloatArray, rows: IntArray) -> FloatArray:
-        device = next(self.networks_[0].parameters()).device
-        inputs = torch.from_numpy(features).to(device)
-        window_rows = torch.from_numpy(rows).to(device)
+        inputs, window_rows = torch.from_numpy(features), torch.from_numpy(rows)
         with _one_thread():
             predictions = [
                 predict_windows(network, inputs, window_rows, self.settings_.sequence_length)
                 for network in self.networks_
             ]
-        mean: FloatArray = torch.stack(predictions).mean(dim=0).cpu().numpy()
+        mean: FloatArray = torch.stack(predictions).mean(dim=0).numpy()
         return mean
 
     def _summary(
@@ -250,20 +249,17 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Weights travel as the bytes of ``torch.save``, on the CPU, to be read weights-only."""
+        """Weights travel as the bytes of ``torch.save``, to be read weights-only."""
         state: dict[str, Any] = dict(super().__getstate__())
         if "networks_" in state:
             buffer = io.BytesIO()
-            weights = [
-                {name: value.cpu() for name, value in network.state_dict().items()}
-                for network in state.pop("networks_")
-            ]
+            weights = [network.state_dict() for network in state.pop("networks_")]
             torch.save(weights, buffer)
             state["weights"] = buffer.getvalue()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A loaded model predicts on the CPU, wherever it was trained."""
+        """Read the weights without executing code."""
         state = dict(state)
         weights = state.pop("weights", None)
         super().__setstate__(state)

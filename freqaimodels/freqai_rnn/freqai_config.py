@@ -19,15 +19,12 @@ SHUFFLING = (
 SECONDS_PER_DAY = 86_400
 
 
-def settings_from_config(
-    freqai: Mapping[str, Any], cell_type: str, candle_seconds: int
-) -> Settings:
+def settings_from_config(freqai: Mapping[str, Any], cell_type: str) -> Settings:
     """Settings of the network from the ``freqai`` section of freqtrade's configuration.
 
     :param freqai: the section; ``model_training_parameters`` are the arguments of
         ``RecurrentRegressor``.
     :param cell_type: of the model class.
-    :param candle_seconds: length of a candle.
     :raises ValueError: for anything that would train a model the user did not mean.
     """
     given = dict(freqai.get("model_training_parameters", {}))
@@ -53,12 +50,11 @@ def settings_from_config(
                 f"freqai.{section}.{name} must be false, got {freqai[section][name]!r}: the order "
                 "of the candles is what a recurrent network learns from."
             )
-    require_fitting(freqai, settings, candle_seconds)
     return settings
 
 
 def require_fitting(freqai: Mapping[str, Any], settings: Settings, candle_seconds: int) -> None:
-    """Check what depends on the sequence length, which a strategy may still change.
+    """Check what depends on the sequence length, once the strategy has had its say.
 
     :raises ValueError: for a contradicting ``conv_width``, or too few candles to train on.
     """

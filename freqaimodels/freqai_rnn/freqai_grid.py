@@ -1,6 +1,6 @@
 """CandidateGrid: trains every network of a hyperopt run inside FreqAI's loop.
 
-Only this module and ``freqai_model`` import freqtrade.
+Only the ``freqai_`` modules of grid, live and model import freqtrade.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CandidateGrid:
     :param candidates: at least two networks by name.
     :param config: freqtrade's configuration.
     :param identifier_folder: FreqAI's folder of the identifier.
-    :raises ValueError: if they are more than ``freqai.max_candidates``.
+    :raises ValueError: if they are more than ``freqai.max_candidates``, or cannot be compared.
     """
 
     def __init__(
@@ -45,6 +45,11 @@ class CandidateGrid:
         config: Mapping[str, Any],
         identifier_folder: Path,
     ) -> None:
+        if config["freqai"].get("fit_live_predictions_candles", 0):
+            raise ValueError(
+                "fit_live_predictions_candles must be 0 to compare several networks: FreqAI fits "
+                "it to the plain columns, which are 0 then."
+            )
         n_pairs = len(config["exchange"]["pair_whitelist"])
         n_windows = len(FreqaiDataKitchen(config).training_timeranges)
         n_trainings = len(candidates) * n_pairs * n_windows
@@ -58,6 +63,7 @@ class CandidateGrid:
         self.folder = grid_folder(identifier_folder, shaping)
         self._candidates = candidates
         self._progress = GridProgress(n_trainings)
+        self._incomplete: list[Path] = []
         self._drawers: dict[str, FreqaiDataDrawer] = {}
         for name, one in shaping.items():
             folder = settings_folder(identifier_folder, one, log_changes=False)
@@ -81,14 +87,14 @@ class CandidateGrid:
         for name in self._candidates:
             dk.data_path = self._drawers[name].full_path / own_path.name
             if model.model_exists(dk):
-                models[name] = TrainedModel.read(dk.data_path / f"{dk.model_filename}_model.zip")
+                models[name] = self._read(dk)
                 self._progress.advance()
                 continue
             started = time.perf_counter()
             try:
                 before = None if previous is None else previous.models[name]
                 if before is None and model.continual_learning:
-                    before = latest_model_before(dk.data_path)
+                    before = latest_model_before(dk.data_path, dk.pair)
                 models[name] = self._train_and_save(name, model, frame, dk, before)
             except Exception as error:
                 logger.error(
@@ -101,9 +107,25 @@ class CandidateGrid:
             what = f"[{name}] of {dk.pair}"
             logger.info(self._progress.trained(what, time.perf_counter() - started))
         dk.data_path = own_path
+        if None in models.values():
+            self._incomplete.append(dk.backtesting_results_path)
         return CandidateModels(
             models, dk.label_list, dk.training_features_list, label_statistics(dk)
         )
+
+    def drop_incomplete_predictions(self) -> None:
+        """Keep no predictions with a failed candidate, so that the next run tries it again."""
+        while self._incomplete:
+            self._incomplete.pop().unlink(missing_ok=True)
+
+    def _read(self, dk: FreqaiDataKitchen) -> TrainedModel:
+        found = TrainedModel.read(dk.data_path / f"{dk.model_filename}_model.zip")
+        if found.feature_names != dk.training_features_list:
+            raise OperationalException(
+                f"The model in {dk.data_path} was trained on other features than the strategy "
+                "gives now: change freqai.identifier."
+            )
+        return found
 
     def _train_and_save(
         self,
@@ -124,6 +146,7 @@ class CandidateGrid:
         if model.save_backtest_models:
             self._drawers[name].set_pair_dict_info({"pair": dk.pair})
             self._drawers[name].save_data(trained, dk.pair, dk)
+            self._drawers[name].model_dictionary.clear()  # it is on disk; memory is for the epochs
         return trained
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,15 @@ class DurableDrawer(FreqaiDataDrawer):
 
     FreqAI empties a file before it fills it, and does so from two threads when a bot stops.
     """
+
+    def __init__(self, full_path: Path, config: dict[str, Any]) -> None:
+        super().__init__(full_path, config)
+        self.model_lock = threading.RLock()  # of the training thread and the bot's loop
+
+    def save_data(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
+        """Save a model and put it in use, in one step for the bot's loop."""
+        with self.model_lock:
+            super().save_data(model, coin, dk)
 
     def save_drawer_to_disk(self) -> None:
         """The models in use."""
@@ -86,7 +96,8 @@ class LiveFreqaiModel(BaseRegressionModel):
         dk: FreqaiDataKitchen,
     ) -> FreqaiDataKitchen:
         """FreqAI's entry for one pair and candle, with a model that can be read or none."""
-        self._load_or_forget(metadata["pair"])
+        with self.dd.model_lock:
+            self._load_or_forget(metadata["pair"])
         return super().start_live(dataframe, metadata, strategy, dk)
 
     def build_strategy_return_arrays(
@@ -117,9 +128,10 @@ class LiveFreqaiModel(BaseRegressionModel):
             )
         except BaseException:
             for store, entry in zip(stores, before, strict=True):
-                store[pair] = entry
                 if entry is None:
-                    del store[pair]
+                    store.pop(pair, None)
+                else:
+                    store[pair] = entry
             shutil.rmtree(dk.data_path, ignore_errors=True)
             raise
         finally:

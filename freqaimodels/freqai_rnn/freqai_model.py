@@ -21,7 +21,6 @@ from datasieve.pipeline import Pipeline
 from datasieve.transforms import SKLearnWrapper
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
-from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy.interface import IStrategy
@@ -85,9 +84,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
     def __init__(self, config: dict[str, Any]) -> None:
         with _as_operational_exception("Configuration of freqai"):
-            self.settings = settings_from_config(
-                config["freqai"], self.cell_type, timeframe_to_seconds(config["timeframe"])
-            )
+            self.settings = settings_from_config(config["freqai"], self.cell_type)
         super().__init__(config=config)
         self.dd.model_type = "pytorch"  # FreqAI then calls TrainedModel.save and gives TensorBoard
         self._network_is_settled = False
@@ -101,6 +98,10 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             self._settle_network(strategy)
             self._network_is_settled = True
         answer: pd.DataFrame = super().start(dataframe, metadata, strategy)
+        if not self.live:
+            self.dd.model_dictionary.pop(metadata["pair"], None)  # the pair is done
+        if self._grid is not None:
+            self._grid.drop_incomplete_predictions()
         return answer
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
@@ -132,8 +133,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             unfiltered_df, dk.training_features_list, dk.label_list, training_filter=True
         )
         dd = dk.make_train_test_datasets(features, labels)
-        if not self.freqai_info.get("fit_live_predictions_candles", 0) or not self.live:
-            dk.fit_labels()
+        dk.fit_labels()  # live too, where fit_live_predictions_candles may be switched off later
         dk.feature_pipeline = self.define_data_pipeline(threads=dk.thread_count)
         dk.label_pipeline = self.define_label_pipeline(threads=dk.thread_count)
         last_candle = unfiltered_df["date"].iloc[-1]
@@ -147,8 +147,8 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         previous = self.get_init_model(pair)
         if self._grid is not None:
             return self._grid.train(self, unfiltered_df, dk, previous)
-        if previous is None and self.continual_learning:
-            previous = latest_model_before(dk.data_path)
+        if previous is None and self.continual_learning and not self.live:
+            previous = latest_model_before(dk.data_path, pair)
         model = self.train_one(self.settings, unfiltered_df, dk, previous)
         logger.info("Done training %s (%.2f secs)", pair, time.perf_counter() - started)
         return model

@@ -59,6 +59,9 @@ def shaping_settings(config: Mapping[str, Any], settings: Settings) -> dict[str,
         **freqai.get("data_split_parameters", {}),
     }
     shaping["timeframe"] = config["timeframe"]
+    shaping["exchange"] = config["exchange"]["name"]
+    shaping["trading_mode"] = config.get("trading_mode", "spot")
+    shaping["reduce_df_footprint"] = config.get("reduce_df_footprint", False)
     shaping["freqaimodel"] = config.get("freqaimodel")  # a subclass has pipelines of its own
     shaping["model_format"] = MODEL_FORMAT
     if freqai.get("continual_learning", False):  # the models before this one shape it too
@@ -190,7 +193,8 @@ def set_damaged_files_aside(folder: Path) -> None:
             )
             if path.name == "settings.json":
                 models.unlink(missing_ok=True)  # nobody knows any more what they were made with
-    if backup.is_file() and not predictions.is_file():
+    lost = predictions.with_name(predictions.name + ".damaged").is_file()
+    if lost and backup.is_file() and not predictions.is_file():
         content = backup.read_bytes()
         write_atomically(predictions, lambda file: file.write(content))
         logger.warning("The historic predictions are those of %s.", backup)

@@ -199,21 +199,25 @@ def _require_checksum(content: bytes, history: Path) -> None:
         raise ValueError(f"its checksum is not the one in {history.name}")
 
 
-def latest_model_before(folder: Path) -> TrainedModel | None:
+def latest_model_before(folder: Path, pair: str) -> TrainedModel | None:
     """Find the model of the window before on disk, for continual learning.
 
     FreqAI does not load it where that window's predictions are there already.
 
     :param folder: FreqAI's folder of the window to train, ``sub-train-<coin>_<timestamp>``.
+    :param pair: as several pairs may share a coin.
     :return: the pair's latest older model that can be read, or None.
     """
     coin, _, timestamp = folder.name.rpartition("_")
     for path in sorted(folder.parent.glob(f"{coin}_*/*_model.zip"), reverse=True):
         if path.parent.name.rpartition("_")[2] < timestamp:
             try:
-                return TrainedModel.read(path)
+                model = TrainedModel.read(path)
             except ValueError as error:
                 logger.warning("%s", error)
+                continue
+            if model.pair == pair:
+                return model
     return None
 
 

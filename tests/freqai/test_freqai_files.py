@@ -74,7 +74,15 @@ def truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
+def flip_a_bit(path: Path) -> None:
+    """In the middle of the weights, where nothing but the checksum tells."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 DAMAGES = {
+    "one bit": flip_a_bit,
     "truncated": truncate,
     "empty": lambda path: os.truncate(path, 0),
     "another pickle": lambda path: path.write_bytes(pickle.dumps({"pytrainer": 1})),

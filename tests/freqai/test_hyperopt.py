@@ -265,6 +265,9 @@ def test_a_candidate_that_cannot_be_trained_trades_nothing_and_stops_no_other(gr
     for epoch in grid.epochs():
         assert (epoch.metrics["total_trades"] == 0) == (epoch.network[0] == 600)
     assert min(grid.epochs(), key=lambda epoch: epoch.loss).network[0] == 6
+    again = grid.hyperopt()
+    assert again.n_trainings == 0
+    assert sum(line.startswith("ERROR") for line in again.log.splitlines()) == len(failed)
 
 
 @pytest.mark.parametrize(
@@ -291,10 +294,41 @@ def test_a_wrong_network_parameter_is_an_error_before_any_training(
     assert run.n_trainings == 0
 
 
-def test_a_grid_that_is_too_large_is_refused_with_its_number_of_trainings(grid: Grid) -> None:
-    run = grid.hyperopt(max_candidates=3)
-    assert "4 combinations, which need 16 trainings" in run.log
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"max_candidates": 3}, "4 combinations, which need 16 trainings"),
+        ({"fit_live_predictions_candles": 20}, "must be 0 to compare several networks"),
+    ],
+    ids=["too-large", "statistics-of-predictions"],
+)
+def test_a_grid_that_cannot_be_compared_is_refused(
+    grid: Grid, setting: dict[str, int], message: str
+) -> None:
+    run = grid.hyperopt(**setting)
+    assert message in run.log
     assert run.n_trainings == 0
+
+
+def test_models_of_other_features_are_no_candidates(searched: tuple[Grid, Run]) -> None:
+    grid, _ = searched
+    grid.edit_strategy("[6, 4]", "[6, 4, 3]")  # a new grid, which has no predictions yet
+    grid.edit_strategy(
+        "        return super().feature_engineering_standard",
+        "        dataframe['%-more'] = dataframe['close'].pct_change()\n"
+        "        return super().feature_engineering_standard",
+    )
+    run = grid.hyperopt()
+    assert "was trained on other features than the strategy gives now" in run.log
+    assert run.n_trainings == 2 * len(PAIRS) * N_WINDOWS
+    for epoch in grid.epochs():
+        assert (epoch.metrics["total_trades"] > 0) == (epoch.network[0] == 3)
+
+
+def test_conv_width_may_equal_the_strategys_sequence_length(grid: Grid) -> None:
+    grid.choose(4, 8)
+    run, _ = grid.plain_backtest(conv_width=4)
+    assert run.n_trainings == len(PAIRS) * N_WINDOWS
 
 
 def test_candidates_obey_continual_learning_as_a_plain_backtest_does(grid: Grid) -> None:

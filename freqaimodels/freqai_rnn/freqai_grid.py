@@ -86,12 +86,12 @@ class CandidateGrid:
         models: dict[str, TrainedModel | None] = {}
         for name in self._candidates:
             dk.data_path = self._drawers[name].full_path / own_path.name
-            if model.model_exists(dk):
-                models[name] = self._read(dk)
-                self._progress.advance()
-                continue
             started = time.perf_counter()
             try:
+                if model.model_exists(dk):
+                    models[name] = self._read(dk)
+                    self._progress.advance()
+                    continue
                 before = None if previous is None else previous.models[name]
                 if before is None and model.continual_learning:
                     before = latest_model_before(dk.data_path, dk.pair)

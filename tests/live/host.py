@@ -79,7 +79,7 @@ def backtest(
     }
     config = Configuration(arguments, RunMode.BACKTEST).get_config()
     validate_config_consistency(config, preliminary=True)  # fills in defaults, as the command does
-    settings = settings_from_config(config["freqai"], "lstm", 60)
+    settings = settings_from_config(config["freqai"], "lstm")
     models = settings_folder(folder / "models/live", shaping_settings(config, settings))
     target = models / f"sub-train-{market.coin}_{60 * first}"
     target.mkdir()

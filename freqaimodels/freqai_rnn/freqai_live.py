@@ -50,6 +50,11 @@ class DurableDrawer(FreqaiDataDrawer):
         with self.model_lock:
             super().save_data(model, coin, dk)
 
+    def load_data(self, coin: str, dk: FreqaiDataKitchen) -> Any:
+        """Load a model that no other thread is about to replace."""
+        with self.model_lock:
+            return super().load_data(coin, dk)
+
     def save_drawer_to_disk(self) -> None:
         """The models in use."""
         self._save_json(self.pair_dictionary_path, self.pair_dict)
@@ -127,11 +132,12 @@ class LiveFreqaiModel(BaseRegressionModel):
                 new_trained_timerange, pair, strategy, dk, data_load_timerange
             )
         except BaseException:
-            for store, entry in zip(stores, before, strict=True):
-                if entry is None:
-                    store.pop(pair, None)
-                else:
-                    store[pair] = entry
+            with self.dd.model_lock:
+                for store, entry in zip(stores, before, strict=True):
+                    if entry is None:
+                        store.pop(pair, None)
+                    else:
+                        store[pair] = entry
             shutil.rmtree(dk.data_path, ignore_errors=True)
             raise
         finally:

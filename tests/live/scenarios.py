@@ -213,6 +213,8 @@ def kill(folder: Path, url: str, before: Story) -> Story:
     """Killed twice without warning, while it trains and while it saves; then a last start."""
     story = Story(folder / "user_data")
     copy_user_data(before.user_data, story.user_data)
+    for trades in story.user_data.glob("trades.sqlite*"):
+        trades.unlink()  # FreqAI has no candles for an open trade of a pair that is not listed
     settings = overlay(["BTC/USDT"], live_retrain_hours=0.001)
     (story.user_data / "faults.json").write_text('{"BTC/USDT": "endless"}')
     with Bot(story.user_data, url, settings) as bot:

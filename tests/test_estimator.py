@@ -36,6 +36,7 @@ QUICK = {
     "learning_rate": 0.01,
     "batch_size": 16,
     "max_epochs": 3,
+    "evaluations_per_epoch": 1,
     "early_stopping_patience": 100,
     "device": "cpu",
     "show_progress": False,

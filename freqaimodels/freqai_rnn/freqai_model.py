@@ -270,10 +270,10 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             context=context.assign(date=pd.to_datetime(context["date"], utc=True)),
         )
         model.measure(dd["candles"].features, dd["candles"].targets)
-        for record in estimator.history_:
-            self.tb_logger.log_scalar("train_loss", record.train_loss, record.epoch)
+        for evaluation, record in enumerate(estimator.history_, start=1):
+            self.tb_logger.log_scalar("train_loss", record.train_loss, evaluation)
             if record.valid_loss is not None:
-                self.tb_logger.log_scalar("valid_loss", record.valid_loss, record.epoch)
+                self.tb_logger.log_scalar("valid_loss", record.valid_loss, evaluation)
         return model
 
     def _settle_network(self, strategy: IStrategy) -> None:

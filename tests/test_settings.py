@@ -18,7 +18,7 @@ DEFAULTS = {
     "dropout": 0.2,
     "learning_rate": 1e-3,
     "weight_decay": 0.0,
-    "training_mode": "exact",
+    "training_mode": "fast",
     "batch_size": 32,
     "max_epochs": 100,
     "evaluations_per_epoch": 4,

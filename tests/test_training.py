@@ -50,6 +50,7 @@ def make_settings(**changes) -> Settings:
         "dropout": 0.0,
         "learning_rate": 0.01,
         "batch_size": 8,
+        "training_mode": "exact",
         "max_epochs": 3,
         "evaluations_per_epoch": 1,
         "early_stopping_patience": 100,
@@ -435,7 +436,7 @@ def test_a_record_has_number_losses_learning_rate_and_time():
 
 
 @pytest.mark.parametrize("cell_type", ["lstm", "gru"])
-@pytest.mark.parametrize(("n_train", "batch_size"), [(21, 8), (21, 1), (2, 8), (18, 100)])
+@pytest.mark.parametrize(("n_train", "batch_size"), [(21, 8), (21, 6), (21, 1), (2, 8), (18, 100)])
 def test_fast_training_equals_a_naive_loop_over_chunks(cell_type, n_train, batch_size):
     settings = make_settings(
         training_mode="fast", cell_type=cell_type, batch_size=batch_size, n_checkpoints=3

@@ -95,7 +95,7 @@ class Settings:
     dropout: float = _setting(0.2, _real(0, 1))
     learning_rate: float = _setting(1e-3, _real(0, above=True))
     weight_decay: float = _setting(0.0, _real(0))
-    training_mode: str = _setting("exact", _one_of("exact", "fast"))
+    training_mode: str = _setting("fast", _one_of("exact", "fast"))
     batch_size: int = _setting(32, _whole(1))
     max_epochs: int = _setting(100, _whole(1))
     evaluations_per_epoch: int = _setting(4, _whole(1))

@@ -1,6 +1,8 @@
 """Fits in real worker processes; what they fit is asked for in order, or not at all."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,6 +229,17 @@ def test_the_same_numbers_are_one_task_and_others_are_not():
         other = array.copy()
         other[5] = ~other[5] if array.dtype == bool else other[5] + 1
         assert task.key != task._replace(candles=task.candles._replace(**{name: other})).key
+
+
+def test_what_a_worker_imports_is_free_of_freqtrade():
+    code = (
+        "import sys, freqai_rnn.fits_ahead\n"
+        "unwanted = {'freqtrade', 'datasieve', 'dask', 'distributed'}\n"
+        "found = {name.split('.')[0] for name in sys.modules} & unwanted\n"
+        "sys.exit(f'imported {found}' if found else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_class_of_this_file_reaches_the_workers():

@@ -51,6 +51,7 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
     :ivar n_valid_windows_: windows that chose among them.
     :ivar split_: the rows behind these two numbers.
     :ivar settings_: the settings of this fit.
+    :ivar summary_: what this fit did, in the words of its log line.
 
     >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 3))
@@ -132,7 +133,8 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
                 should_stop,
             )
         self._store(result, settings, split)
-        logger.info(self._summary(n_rows, train, valid, time.perf_counter() - started))
+        self.summary_ = self._summary(n_rows, train, valid, time.perf_counter() - started)
+        logger.info(self.summary_)
         return self
 
     def predict(

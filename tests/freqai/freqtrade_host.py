@@ -266,7 +266,7 @@ def run_python(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,  # against hanging: a busy machine is slow
     )
 
 

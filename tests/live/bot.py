@@ -119,7 +119,7 @@ class Bot:
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
         self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}/api/v1", auth=CREDENTIALS, timeout=10
+            base_url=f"http://127.0.0.1:{self.port}/api/v1", auth=CREDENTIALS, timeout=60
         )
         return self
 

@@ -23,6 +23,7 @@ from tests.live.bot import Bot
 from tests.live.host import model_files
 
 FIVE = ["BTC/USDT", "ETH/USDT", "LTC/USDT", "XRP/USDT", "EOS/USDT"]
+PREDICTED = "Total time spent inferencing"
 
 
 @dataclass
@@ -68,15 +69,19 @@ def n_predicted(bot: Bot, pair: str = "BTC/USDT") -> int:
     return sum(candle["do_predict"] == 1 for candle in bot.candles(pair, 20))
 
 
-def longest_gap(bot: Bot, seconds: float) -> float:
-    """The longest time between two turns of the bot's loop, which takes one per second.
+def longest_gap(bot: Bot) -> float:
+    """The longest time between two turns of the bot's loop, up to the one after the next candle.
 
-    :param seconds: more than a minute, as the turn after a new candle is the longest.
+    It takes one turn per second, and the longest is the one that predicts.
     """
-    end, turns = time.time() + seconds, set()
-    while time.time() < end:
+    count, turns = len(bot.times(PREDICTED)), set()
+
+    def turned() -> bool:
         turns.add(pd.Timestamp(bot.get("/health")["last_process"]).timestamp())
-        time.sleep(0.1)
+        predicted = bot.times(PREDICTED)
+        return len(predicted) > count and max(turns) > predicted[count]
+
+    bot.wait_until(turned, "a turn after the next candle", 200)
     return max(later - earlier for earlier, later in itertools.pairwise(sorted(turns)))
 
 
@@ -89,12 +94,11 @@ def trade(folder: Path, url: str) -> Story:
         bot.wait_until(lambda: bot.get("/trades")["trades_count"] >= 1, "a closed trade", 400)
         # two more models of each, and candles that the last of them predicted
         bot.wait_until(lambda: len(model_files(story.user_data)) >= 2, "a second model", 200)
-        story.notes["gap_alone"] = longest_gap(bot, 75)
+        story.notes["gap_alone"] = longest_gap(bot)
         story.notes["trades"] = bot.get("/trades")["trades"]
         set_faults(bot, BTC="endless", ETH="endless")
-        count = len(bot.times("training points due to NaNs"))
-        bot.wait_for("training points due to NaNs", 120, count + 1)
-        story.notes["gap_in_training"] = longest_gap(bot, 75)
+        story.notes["training_began"] = bot.wait_for("On purpose: endless", 200)
+        story.notes["gap_in_training"] = longest_gap(bot)
         story.notes["n_predicted"] = n_predicted(bot)
         story.end(bot)
     return story
@@ -203,7 +207,6 @@ def fail_to_train(folder: Path, url: str) -> Story:
                 lambda coin=coin, n=n_models: len(model_files(story.user_data, coin)) > n,
                 f"a new model of {coin}",
             )
-        story.notes["attempts"] = {pair: bot.times(f"Training {pair} failed") for pair in pairs}
         story.notes["candles"] = bot.candles("BTC/USDT")
         story.end(bot)
     return story
@@ -218,7 +221,7 @@ def kill(folder: Path, url: str, before: Story) -> Story:
     settings = overlay(["BTC/USDT"], live_retrain_hours=0.001)
     (story.user_data / "faults.json").write_text('{"BTC/USDT": "endless"}')
     with Bot(story.user_data, url, settings) as bot:
-        bot.wait_for("training points due to NaNs")
+        bot.wait_for("On purpose: endless")
         time.sleep(1)
         bot.kill()
     (story.user_data / "faults.json").write_text('{"BTC/USDT": "large"}')
@@ -271,8 +274,7 @@ def fail_to_answer(
             time.sleep(20)
             exchange.faults = Faults(missing=exchange.faults.missing)
         time.sleep(after.total_seconds())
-        count = len(bot.times("Total time spent inferencing"))
-        bot.wait_for("Total time spent inferencing", 200, count + 2)
+        bot.wait_for(PREDICTED, 200, len(bot.times(PREDICTED)) + 2)
         bot.wait_until(lambda: n_predicted(bot) > 0, "a prediction")
         story.notes["candles"] = bot.candles("BTC/USDT")
         story.notes["requests"] = Counter(exchange.requests)

@@ -1,12 +1,15 @@
 """The LSTM, whose next trainings go wrong for real where `user_data/faults.json` says so."""
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from freqai_rnn.freqai_model import RecurrentFreqaiModel
+
+logger = logging.getLogger(__name__)
 
 
 class FaultyRegressor(RecurrentFreqaiModel):
@@ -16,7 +19,10 @@ class FaultyRegressor(RecurrentFreqaiModel):
         file = Path(self.config["user_data_dir"]) / "faults.json"
         faults = json.loads(file.read_text()) if file.is_file() else {}
         settings, candles = kwargs["settings"], data_dictionary["candles"]
-        match faults.get(dk.pair):
+        fault = faults.get(dk.pair)
+        if fault is not None:
+            logger.info("On purpose: %s in the training of %s", fault, dk.pair)
+        match fault:
             case "nan loss":
                 settings = replace(settings, learning_rate=1e30)
             case "memory":

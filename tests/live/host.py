@@ -18,6 +18,7 @@ from tests.live.bot import ENVIRONMENT, MODEL_PATH, ROOT, SMALL
 
 from freqai_rnn.freqai_config import settings_from_config
 from freqai_rnn.model_folder import settings_folder, shaping_settings
+from freqai_rnn.trained_model import TrainedModel
 
 LABEL = "&-return"
 
@@ -61,9 +62,11 @@ def backtest(
     Predict these candles with this model file through `freqtrade backtesting`.
 
     :param folder: for its user data; must be new.
-    :param dates: candles without holes, oldest first.
+    :param dates: the candles to return; the backtest begins with the one after the training.
     """
-    first, last = (int(date.timestamp()) // 60 for date in (dates[0], dates[-1]))
+    trained_until = TrainedModel.read(model).context["date"].iloc[-1]
+    first = int(trained_until.timestamp()) // 60 + 1
+    last = int(dates[-1].timestamp()) // 60
     data = folder / "data/binance"
     data.mkdir(parents=True)
     for length in (1, 5):

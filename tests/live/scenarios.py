@@ -69,6 +69,10 @@ def n_predicted(bot: Bot, pair: str = "BTC/USDT") -> int:
     return sum(candle["do_predict"] == 1 for candle in bot.candles(pair, 20))
 
 
+def held(bot: Bot) -> list[str]:
+    return [trade["pair"] for trade in bot.get("/status")]
+
+
 def longest_gap(bot: Bot) -> float:
     """The longest time between two turns of the bot's loop, up to the one after the next candle.
 
@@ -105,11 +109,17 @@ def trade(folder: Path, url: str) -> Story:
 
 
 def start_five(folder: Path, url: str) -> Story:
-    """A bot with five pairs, ended after its first predictions: restarts begin with its files."""
+    """A bot with five pairs and open trades, ended after its first predictions.
+
+    Restarts begin with its files.
+    """
     story = Story(folder / "user_data")
-    with Bot(story.user_data, url, overlay(FIVE)) as bot:
+    settings = {**overlay(FIVE), "use_exit_signal": False, "force_entry_enable": True}
+    with Bot(story.user_data, url, settings) as bot:
         bot.wait_for("Trained lstm", count=5)
         bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in FIVE), "five predictions")
+        bot.client.post("/forceenter", json={"pair": "EOS/USDT"})  # unless the strategy was first
+        bot.wait_until(lambda: "EOS/USDT" in held(bot), "an open trade")
         story.end(bot)
     return story
 
@@ -213,11 +223,12 @@ def fail_to_train(folder: Path, url: str) -> Story:
 
 
 def kill(folder: Path, url: str, before: Story) -> Story:
-    """Killed twice without warning, while it trains and while it saves; then a last start."""
+    """Killed twice without warning, while it trains and while it saves; then a last start.
+
+    All with one pair, while trades of the others are open.
+    """
     story = Story(folder / "user_data")
     copy_user_data(before.user_data, story.user_data)
-    for trades in story.user_data.glob("trades.sqlite*"):
-        trades.unlink()  # FreqAI has no candles for an open trade of a pair that is not listed
     settings = overlay(["BTC/USDT"], live_retrain_hours=0.001)
     (story.user_data / "faults.json").write_text('{"BTC/USDT": "endless"}')
     with Bot(story.user_data, url, settings) as bot:
@@ -231,7 +242,11 @@ def kill(folder: Path, url: str, before: Story) -> Story:
     with Bot(story.user_data, url, settings) as bot:
         bot.wait_for("Bot heartbeat")
         story.notes["first"] = bot.candles("BTC/USDT", 1)[0]
+        unlisted = bot.candles("EOS/USDT", 1)
         bot.wait_for("Trained lstm")
+        bot.wait_until(lambda: bot.candles("EOS/USDT", 1) != unlisted, "a new candle")
+        story.notes["unlisted"] = unlisted + bot.candles("EOS/USDT", 1)
+        story.notes["held"] = held(bot)
         story.end(bot)
     return story
 

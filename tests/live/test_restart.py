@@ -75,3 +75,15 @@ def test_a_kill_leaves_no_half_written_model_in_use(
     earlier = live_predictions(five.user_data)
     later = historic_predictions(killed.user_data).reindex(earlier.index)
     assert (later["&-return"] == earlier).all()
+
+
+def test_an_open_trade_of_an_unlisted_pair_is_kept_without_predictions(
+    story: Callable[[str], Story],
+) -> None:
+    killed = story("killed")
+    assert "EOS/USDT" in killed.notes["held"]
+    for candle in killed.notes["unlisted"]:
+        assert (candle["do_predict"], candle["&-return"]) == (0, 0)
+    warning = "EOS/USDT has an open trade, but is not in pair_whitelist"
+    assert killed.log.count(warning) == 1
+    assert not killed.errors

@@ -27,6 +27,7 @@ FAULTS = {
     "clock ahead": Faults(clock_skew_seconds=30),
     "clock behind": Faults(clock_skew_seconds=-30),
 }
+MINUTE = pd.Timedelta(minutes=1)
 # what LiveStrategy looks back on: 5 candles of 5 minutes, and windows of 6 candles
 LONGEST_WINDOW = pd.Timedelta(minutes=35)
 
@@ -40,8 +41,7 @@ def test_predictions_after_a_fault_equal_those_without_it(
     with serving(exchange) as url:
         story = fail_to_answer(tmp_path, url, exchange, [FAULTS[name]], after)
         fault = pd.Timestamp(60 * story.notes["fault 0"][0], unit="s", tz="UTC")
-        predicted = live_predictions(story.user_data)
-        predicted = predicted[predicted.index > fault + after]
+        predicted = live_predictions(story.user_data).loc[fault + after + MINUTE :]
         (model,) = model_files(story.user_data)
         again = backtest(tmp_path / "again", markets[0], model, predicted.index, url)
     assert len(predicted) >= 1

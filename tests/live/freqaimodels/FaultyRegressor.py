@@ -1,4 +1,7 @@
-"""The LSTM, whose next trainings go wrong for real where `user_data/faults.json` says so."""
+"""The LSTM, which names the model of each prediction in the log.
+
+Its next trainings go wrong for real where `user_data/faults.json` says so.
+"""
 
 import json
 import logging
@@ -35,3 +38,8 @@ class FaultyRegressor(RecurrentFreqaiModel):
             case "large":  # takes long to save
                 settings = replace(settings, hidden_size=384, n_checkpoints=2)
         return super().fit(data_dictionary, dk, **{**kwargs, "settings": settings})
+
+    def predict(self, unfiltered_df, dk, **kwargs):
+        newest = unfiltered_df["date"].iloc[-1].isoformat()
+        logger.info("Predicting %s at %s with %s", dk.pair, newest, dk.model_filename)
+        return super().predict(unfiltered_df, dk, **kwargs)

@@ -7,22 +7,24 @@ and each serves several tests.
 
 import itertools
 import json
+import re
 import resource
-import shutil
-import signal
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 from tests.exchange.server import Exchange, Faults
 from tests.live.bot import Bot
 from tests.live.host import model_files
 
+from freqai_rnn.trained_model import TrainedModel
+
 FIVE = ["BTC/USDT", "ETH/USDT", "LTC/USDT", "XRP/USDT", "EOS/USDT"]
+N_FITTED = 20
 PREDICTED = "Total time spent inferencing"
 
 
@@ -40,6 +42,12 @@ class Story:
         self.notes["stop_seconds"] = bot.stop()
         bot.reader.join()
         self.log, self.lines = bot.log, bot.lines
+
+    def models_in_use(self) -> pd.Series:
+        """The name of the model that predicted each candle of BTC."""
+        used = pd.Series(dict(re.findall(r"Predicting BTC/USDT at (\S+) with (\S+)", self.log)))
+        used.index = pd.to_datetime(used.index, utc=True)
+        return used
 
     @property
     def errors(self) -> list[str]:
@@ -124,66 +132,6 @@ def start_five(folder: Path, url: str) -> Story:
     return story
 
 
-def restart(
-    folder: Path,
-    url: str,
-    before: Story,
-    n_trainings: int = 0,
-    spoil: Callable[[Path], None] = lambda _: None,
-    **freqai: Any,
-) -> Story:
-    """
-    A start on a copy of the files of another bot, until so many pairs were trained.
-
-    :param spoil: what to do to the copied user data first.
-    """
-    story = Story(folder / "user_data")
-    copy_user_data(before.user_data, story.user_data)
-    spoil(story.user_data)
-    with Bot(story.user_data, url, overlay(FIVE, **freqai)) as bot:
-        bot.wait_for("Bot heartbeat")
-        story.notes["first"] = {pair: bot.candles(pair, 1)[0] for pair in FIVE}
-        if n_trainings:
-            bot.wait_for("Trained lstm", count=n_trainings)
-            bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in FIVE), "predictions")
-        story.end(bot)
-    return story
-
-
-def spoil_models(user_data: Path) -> None:
-    """One file of the model of each pair but the last."""
-    models = [model_files(user_data, pair.split("/")[0])[-1] for pair in FIVE[:4]]
-    flip_a_bit(models[0])
-    models[1].with_name(models[1].name.replace("model.zip", "metadata.json")).unlink()
-    cut_in_half(models[2].with_name(models[2].name.replace("model.zip", "feature_pipeline.pkl")))
-    models[3].unlink()
-
-
-def spoil_lists(user_data: Path) -> None:
-    """The files about all pairs."""
-    for name in ("pair_dictionary.json", "global_metadata.json", "historic_predictions.pkl"):
-        cut_in_half(user_data / "models/live" / name)
-
-
-def cut_in_half(path: Path) -> None:
-    """A file as a power cut leaves it."""
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def flip_a_bit(path: Path) -> None:
-    """A file as a bad disk gives it."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def copy_user_data(source: Path, target: Path) -> None:
-    """A copy whose models are found in the copy: FreqAI notes whole paths."""
-    shutil.copytree(source, target)
-    path = target / "models/live/pair_dictionary.json"
-    path.write_text(path.read_text().replace(str(source), str(target)))
-
-
 def fail_to_train(folder: Path, url: str) -> Story:
     """Trainings that go wrong after a good one, in four ways, and then no more."""
     story = Story(folder / "user_data")
@@ -222,46 +170,6 @@ def fail_to_train(folder: Path, url: str) -> Story:
     return story
 
 
-def kill(folder: Path, url: str, before: Story) -> Story:
-    """Killed twice without warning, while it trains and while it saves; then a last start.
-
-    All with one pair, while trades of the others are open.
-    """
-    story = Story(folder / "user_data")
-    copy_user_data(before.user_data, story.user_data)
-    settings = overlay(["BTC/USDT"], live_retrain_hours=0.001)
-    (story.user_data / "faults.json").write_text('{"BTC/USDT": "endless"}')
-    with Bot(story.user_data, url, settings) as bot:
-        bot.wait_for("On purpose: endless")
-        time.sleep(1)
-        bot.kill()
-    (story.user_data / "faults.json").write_text('{"BTC/USDT": "large"}')
-    with Bot(story.user_data, url, settings) as bot:
-        story.notes["half_written"] = kill_while_saving(bot)
-    (story.user_data / "faults.json").unlink()
-    with Bot(story.user_data, url, settings) as bot:
-        bot.wait_for("Bot heartbeat")
-        story.notes["first"] = bot.candles("BTC/USDT", 1)[0]
-        unlisted = bot.candles("EOS/USDT", 1)
-        bot.wait_for("Trained lstm")
-        bot.wait_until(lambda: bot.candles("EOS/USDT", 1) != unlisted, "a new candle")
-        story.notes["unlisted"] = unlisted + bot.candles("EOS/USDT", 1)
-        story.notes["held"] = held(bot)
-        story.end(bot)
-    return story
-
-
-def kill_while_saving(bot: Bot) -> list[str]:
-    """Kill the bot at the first sight of an incomplete file; return those that are left."""
-    deadline = time.time() + 120
-    while time.time() < deadline and bot.process.poll() is None:
-        if next(bot.models.glob("sub-train-BTC_*/*.partial"), None):
-            bot.process.send_signal(signal.SIGKILL)
-            bot.process.wait()
-            break
-    return [path.name for path in bot.models.glob("sub-train-BTC_*/*.partial")]
-
-
 def fail_to_answer(
     folder: Path,
     url: str,
@@ -295,3 +203,52 @@ def fail_to_answer(
         story.notes["requests"] = Counter(exchange.requests)
         story.end(bot)
     return story
+
+
+def use_options(folder: Path, url: str, exchange: Exchange) -> Story:
+    """FreqAI's options for a bot, all at once; then its configuration is loaded again."""
+    story = Story(folder / "user_data")
+    settings = overlay(
+        ["BTC/USDT"],
+        live_retrain_hours=0.005,
+        purge_old_models=2,
+        continual_learning=True,
+        fit_live_predictions_candles=N_FITTED,
+        feature_parameters={"DI_threshold": 10},
+    )
+    with Bot(story.user_data, url, settings) as bot:
+        bot.wait_for("Trained lstm")
+        set_faults(bot, BTC="no steps")
+        story.notes["weights"] = [weights_of_model(bot, number) for number in (0, 1)]
+        bot.wait_until(lambda: n_predicted(bot) >= 2, "two predictions", 300)
+        while time.time() % 60 > 50:
+            time.sleep(1)
+        minute = int(time.time() // 60)  # its candle has not closed
+        story.notes["wild"] = pd.Timestamp(60 * minute, unit="s", tz="UTC")
+        exchange.faults = Faults(wild={minute})
+        seen = story.notes["wild"].strftime("%Y-%m-%dT%H:%M:%SZ")
+        bot.wait_until(lambda: bot.candles("BTC/USDT", 1)[0]["date"] >= seen, "the wild candle")
+        story.notes["candles"] = bot.candles("BTC/USDT")
+        reload(bot, story)
+        story.end(bot)
+    return story
+
+
+def weights_of_model(bot: Bot, number: int) -> dict[str, Any]:
+    """Those of one of the first two models, as soon as there is one."""
+    user_data = bot.user_data
+    bot.wait_until(lambda: len(model_files(user_data)) > number, f"model {number}")
+    return TrainedModel.read(model_files(user_data)[number]).estimator.networks_[0].state_dict()
+
+
+def reload(bot: Bot, story: Story) -> None:
+    """Load the configuration again while a training runs."""
+    process = psutil.Process(bot.process.pid)
+    set_faults(bot, BTC="endless")
+    bot.wait_for("On purpose: endless")
+    threads = process.num_threads()
+    bot.client.post("/reload_config").raise_for_status()
+    bot.wait_for("On purpose: endless", count=2)
+    story.notes["threads"] = (threads, process.num_threads())
+    seen = bot.candles("BTC/USDT", 1)[0]["date"]
+    bot.wait_until(lambda: bot.candles("BTC/USDT", 1)[0]["date"] > seen, "a new candle")

@@ -1,6 +1,5 @@
 """`freqtrade trade` from nothing: models, predictions, trades, new models, and its end."""
 
-import re
 import statistics
 import time
 from pathlib import Path
@@ -15,14 +14,6 @@ from freqai_rnn.trained_model import TrainedModel
 
 def saved_at(model: Path) -> pd.Timestamp:
     return pd.Timestamp(model.stat().st_mtime, unit="s", tz="UTC")
-
-
-def models_in_use(story: Story) -> pd.Series:
-    """The name of the model that predicted each candle of BTC."""
-    found = re.findall(r"Predicting BTC/USDT at (\S+) with (\S+)", story.log)
-    used = pd.Series(dict(found))
-    used.index = pd.to_datetime(used.index, utc=True)
-    return used
 
 
 def test_first_model_is_trained_while_the_bot_runs(traded: Story) -> None:
@@ -58,7 +49,7 @@ def test_live_predictions_equal_the_backtest_of_the_model_in_use(
     traded: Story, markets: list[Market], exchange_url: str, tmp_path: Path
 ) -> None:
     predicted = live_predictions(traded.user_data)
-    used = models_in_use(traded).reindex(predicted.index)
+    used = traded.models_in_use().reindex(predicted.index)
     assert used.nunique() >= 2
     for number, name in enumerate(used.unique()):
         (model,) = traded.user_data.glob(f"models/live/*/{name}_model.zip")

@@ -35,6 +35,8 @@ class FaultyRegressor(RecurrentFreqaiModel):
                 data_dictionary["candles"] = candles._replace(targets=targets)
             case "endless":
                 settings = replace(settings, max_epochs=10**6, early_stopping_patience=10**6)
+            case "no steps":
+                settings = replace(settings, learning_rate=1e-30)
             case "large":  # takes long to save
                 settings = replace(settings, hidden_size=384, n_checkpoints=2)
         return super().fit(data_dictionary, dk, **{**kwargs, "settings": settings})

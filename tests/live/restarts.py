@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from tests.live.bot import Bot
 from tests.live.host import model_files
-from tests.live.scenarios import FIVE, Story, held, n_predicted, overlay
+from tests.live.scenarios import FIVE, Story, held, n_predicted, newest, overlay, wait_for_candle
 
 
 def restart(
@@ -95,8 +96,9 @@ def kill(folder: Path, url: str, before: Story) -> Story:
         bot.wait_for("Bot heartbeat")
         story.notes["first"] = bot.candles("BTC/USDT", 1)[0]
         unlisted = bot.candles("EOS/USDT", 1)
+        later = newest(bot, "EOS/USDT") + pd.Timedelta(minutes=1)
         bot.wait_for("Trained lstm")
-        bot.wait_until(lambda: bot.candles("EOS/USDT", 1) != unlisted, "a new candle")
+        wait_for_candle(bot, later, "EOS/USDT")
         story.notes["unlisted"] = unlisted + bot.candles("EOS/USDT", 1)
         story.notes["held"] = held(bot)
         story.end(bot)

@@ -77,6 +77,23 @@ def n_predicted(bot: Bot, pair: str = "BTC/USDT") -> int:
     return sum(candle["do_predict"] == 1 for candle in bot.candles(pair, 20))
 
 
+def newest(bot: Bot, pair: str = "BTC/USDT") -> pd.Timestamp:
+    """The candle that was analysed last."""
+    return pd.Timestamp(bot.candles(pair, 1)[0]["date"])
+
+
+def wait_for_candle(
+    bot: Bot, date: pd.Timestamp, pair: str = "BTC/USDT", timeout_seconds: float = 200
+) -> None:
+    """Wait until this candle, or a later one, was analysed."""
+    bot.wait_until(lambda: newest(bot, pair) >= date, f"{pair} {date}", timeout_seconds)
+
+
+def date_of(minute: int) -> pd.Timestamp:
+    """The candle that opens at this minute since 1970."""
+    return pd.Timestamp(60 * minute, unit="s", tz="UTC")
+
+
 def held(bot: Bot) -> list[str]:
     return [trade["pair"] for trade in bot.get("/status")]
 
@@ -175,30 +192,32 @@ def fail_to_answer(
     url: str,
     exchange: Exchange,
     faults: list[Faults],
-    after: pd.Timedelta = pd.Timedelta(0),  # noqa: B008 - it cannot change
+    settings: dict[str, Any],
+    n_after: int = 2,
 ) -> Story:
     """
     An exchange with a fault around the start of each minute, one kind after the other.
 
-    :param after: how long to go on without a fault, at least until two more predictions.
+    :param settings: an overlay.
+    :param n_after: candles to go on for, after that of the last fault.
     """
     story = Story(folder / "user_data")
-    with Bot(story.user_data, url, overlay(["BTC/USDT"])) as bot:
-        bot.wait_for("Trained lstm")
-        bot.wait_until(lambda: n_predicted(bot) > 0, "a prediction")
+    pairs = settings["exchange"]["pair_whitelist"]
+    with Bot(story.user_data, url, settings) as bot:
+        bot.wait_for("Trained lstm", count=len(pairs))
+        bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in pairs), "predictions")
         for number, fault in enumerate(faults):
             if time.time() % 60 > 50:
                 time.sleep(15)
             time.sleep(55 - time.time() % 60)
             minute = int(time.time() // 60)  # the candle that is about to close
+            story.notes[f"fault {number}"] = date_of(minute)
             candles = {name: {minute} for name in ("missing", "repeated") if getattr(fault, name)}
             exchange.faults = fault.model_copy(update=candles)
-            story.notes[f"fault {number}"] = (minute, exchange.faults)
             time.sleep(20)
             exchange.faults = Faults(missing=exchange.faults.missing)
-        time.sleep(after.total_seconds())
-        bot.wait_for(PREDICTED, 200, len(bot.times(PREDICTED)) + 2)
-        bot.wait_until(lambda: n_predicted(bot) > 0, "a prediction")
+        for pair in pairs:
+            wait_for_candle(bot, date_of(minute + n_after), pair, 60 * n_after + 200)
         story.notes["candles"] = bot.candles("BTC/USDT")
         story.notes["requests"] = Counter(exchange.requests)
         story.end(bot)
@@ -224,10 +243,9 @@ def use_options(folder: Path, url: str, exchange: Exchange) -> Story:
         while time.time() % 60 > 50:
             time.sleep(1)
         minute = int(time.time() // 60)  # its candle has not closed
-        story.notes["wild"] = pd.Timestamp(60 * minute, unit="s", tz="UTC")
+        story.notes["wild"] = date_of(minute)
         exchange.faults = Faults(wild={minute})
-        seen = story.notes["wild"].strftime("%Y-%m-%dT%H:%M:%SZ")
-        bot.wait_until(lambda: bot.candles("BTC/USDT", 1)[0]["date"] >= seen, "the wild candle")
+        wait_for_candle(bot, date_of(minute))
         story.notes["candles"] = bot.candles("BTC/USDT")
         reload(bot, story)
         story.end(bot)
@@ -250,5 +268,4 @@ def reload(bot: Bot, story: Story) -> None:
     bot.client.post("/reload_config").raise_for_status()
     bot.wait_for("On purpose: endless", count=2)
     story.notes["threads"] = (threads, process.num_threads())
-    seen = bot.candles("BTC/USDT", 1)[0]["date"]
-    bot.wait_until(lambda: bot.candles("BTC/USDT", 1)[0]["date"] > seen, "a new candle")
+    wait_for_candle(bot, newest(bot) + pd.Timedelta(minutes=1))

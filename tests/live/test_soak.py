@@ -27,9 +27,8 @@ FAULTS = {
     "clock ahead": Faults(clock_skew_seconds=30),
     "clock behind": Faults(clock_skew_seconds=-30),
 }
-MINUTE = pd.Timedelta(minutes=1)
-# what LiveStrategy looks back on: 5 candles of 5 minutes, and windows of 6 candles
-LONGEST_WINDOW = pd.Timedelta(minutes=35)
+# of LiveStrategy: 5 candles of 5 minutes, and windows of 6 candles
+N_LOOKED_BACK_ON = 35
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -37,11 +36,12 @@ def test_predictions_after_a_fault_equal_those_without_it(
     name: str, markets: list[Market], tmp_path: Path
 ) -> None:
     exchange = Exchange(markets)
-    after = LONGEST_WINDOW if name == "missing" else pd.Timedelta(0)
+    n_after = N_LOOKED_BACK_ON if name == "missing" else 0
     with serving(exchange) as url:
-        story = fail_to_answer(tmp_path, url, exchange, [FAULTS[name]], after)
-        fault = pd.Timestamp(60 * story.notes["fault 0"][0], unit="s", tz="UTC")
-        predicted = live_predictions(story.user_data).loc[fault + after + MINUTE :]
+        settings = overlay(["BTC/USDT"])
+        story = fail_to_answer(tmp_path, url, exchange, [FAULTS[name]], settings, n_after + 2)
+        recovered = story.notes["fault 0"] + pd.Timedelta(minutes=n_after + 1)
+        predicted = live_predictions(story.user_data).loc[recovered:]
         (model,) = model_files(story.user_data)
         again = backtest(tmp_path / "again", markets[0], model, predicted.index, url)
     assert len(predicted) >= 1

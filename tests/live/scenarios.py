@@ -203,6 +203,7 @@ def fail_to_answer(
     """
     story = Story(folder / "user_data")
     pairs = settings["exchange"]["pair_whitelist"]
+    missing: set[int] = set()
     with Bot(story.user_data, url, settings) as bot:
         bot.wait_for("Trained lstm", count=len(pairs))
         bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in pairs), "predictions")
@@ -212,10 +213,11 @@ def fail_to_answer(
             time.sleep(55 - time.time() % 60)
             minute = int(time.time() // 60)  # the candle that is about to close
             story.notes[f"fault {number}"] = date_of(minute)
-            candles = {name: {minute} for name in ("missing", "repeated") if getattr(fault, name)}
-            exchange.faults = fault.model_copy(update=candles)
+            missing |= {minute} if fault.missing else set()
+            repeated = {minute} if fault.repeated else set()
+            exchange.faults = fault.model_copy(update={"missing": missing, "repeated": repeated})
             time.sleep(20)
-            exchange.faults = Faults(missing=exchange.faults.missing)
+            exchange.faults = Faults(missing=missing)
         for pair in pairs:
             wait_for_candle(bot, date_of(minute + n_after), pair, 60 * n_after + 200)
         story.notes["candles"] = bot.candles("BTC/USDT")

@@ -53,12 +53,14 @@ def test_the_bot_goes_on_after_each_fault_of_the_exchange(badly_served: Story) -
 
 
 def test_a_candle_that_was_never_sent_is_flat_and_counts(badly_served: Story) -> None:
+    candles = {pd.Timestamp(c["date"]): c for c in badly_served.notes["candles"]}
     missing = badly_served.notes["fault 0"]
-    (candle,) = (c for c in badly_served.notes["candles"] if pd.Timestamp(c["date"]) == missing)
-    assert candle["volume"] == 0
-    assert candle["open"] == candle["high"] == candle["low"] == candle["close"]
-    assert candle["do_predict"] == 1
-    assert candle["&-return"] != 0
+    filled, following = candles[missing], candles[missing + pd.Timedelta(minutes=1)]
+    assert filled["volume"] == 0
+    assert filled["open"] == filled["high"] == filled["low"] == filled["close"]
+    assert filled["do_predict"] == 0  # freqtrade fills it only once it has the next
+    assert following["do_predict"] == 1  # from a window that holds the filled one
+    assert following["&-return"] != 0
 
 
 def test_no_window_bridges_a_candle_that_the_strategy_leaves_out(badly_served: Story) -> None:

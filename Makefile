@@ -51,7 +51,7 @@ test-browser: install
 
 # Hours of live trading: what `make test` has no time for.
 soak: install
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak -n 4 --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .

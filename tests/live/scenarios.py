@@ -51,7 +51,15 @@ class Story:
 
     @property
     def errors(self) -> list[str]:
-        return [line for _, line in self.lines if " ERROR " in line or "Traceback" in line]
+        """What went wrong until the bot was told to end, and after that in this project's code.
+
+        The signal interrupts freqtrade anywhere, such as in a transaction, and it says so.
+        """
+        running, _, ending = self.log.partition("calling exit")
+        return [
+            *(line for line in running.splitlines() if " ERROR " in line or "Traceback" in line),
+            *(line for line in ending.splitlines() if " ERROR freqai_rnn" in line),
+        ]
 
     def position(self, text: str) -> int:
         """Where a text first is in the log; fails where it is not."""

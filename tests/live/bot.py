@@ -160,13 +160,13 @@ class Bot:
         """When each line with this text was read, in seconds since 1970."""
         return [moment for moment, line in list(self.lines) if text in line]
 
-    def wait_for(self, text: str, timeout_seconds: float = 120, count: int = 1) -> float:
+    def wait_for(self, text: str, timeout_seconds: float = 300, count: int = 1) -> float:
         """Wait until the log has `count` lines with this text; return when the last came."""
         self.wait_until(lambda: len(self.times(text)) >= count, text, timeout_seconds)
         return self.times(text)[count - 1]
 
     def wait_until(
-        self, condition: Callable[[], bool], what: str, timeout_seconds: float = 120
+        self, condition: Callable[[], bool], what: str, timeout_seconds: float = 300
     ) -> None:
         deadline = time.time() + timeout_seconds
         while not condition():
@@ -191,7 +191,7 @@ class Bot:
         answer = self.get("/pair_candles", pair=pair, timeframe="1m", limit=limit)
         return [dict(zip(answer["columns"], row, strict=True)) for row in answer["data"]]
 
-    def stop(self, timeout_seconds: float = 60) -> float:
+    def stop(self, timeout_seconds: float = 120) -> float:
         """
         Ask the bot to end with SIGTERM, in a quiet moment; return the seconds it took.
 

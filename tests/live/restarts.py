@@ -107,7 +107,7 @@ def kill(folder: Path, url: str, before: Story) -> Story:
 
 def kill_while_saving(bot: Bot) -> list[str]:
     """Kill the bot at the first sight of an incomplete file; return those that are left."""
-    deadline = time.time() + 120
+    deadline = time.time() + 300
     while time.time() < deadline and bot.process.poll() is None:
         if next(bot.models.glob("sub-train-BTC_*/*.partial"), None):
             bot.process.send_signal(signal.SIGKILL)

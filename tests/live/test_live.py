@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from tests.exchange.candles import Market
 from tests.live.host import backtest, historic_predictions, live_predictions, model_files
-from tests.live.scenarios import Story
+from tests.live.scenarios import FIVE, Story
 
 from freqai_rnn.trained_model import TrainedModel
 
@@ -17,8 +17,8 @@ def saved_at(model: Path) -> pd.Timestamp:
 
 
 def test_first_model_is_trained_while_the_bot_runs(traded: Story) -> None:
-    assert traded.position("No model ready for BTC/USDT") < traded.position("Trained lstm")
-    assert traded.position("Bot heartbeat") < traded.position("Trained lstm")
+    for pair in FIVE[:2]:
+        assert traded.trained_before_predicting(pair)
     assert not traded.errors, traded.errors
 
 

@@ -40,6 +40,7 @@ dry-run: install
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m live
 
 # Bots against an exchange on this machine, for some real minutes.
 test-live: install

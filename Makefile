@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OFFLINE := -c config/config.json -c config/offline.json
 
-.PHONY: install data backtest hyperopt dry-run report compare test test-live test-browser soak lint type check clean
+.PHONY: install data backtest hyperopt dry-run report compare bench test test-live test-browser soak lint type check clean
 
 install: .venv/.installed
 
@@ -32,6 +32,10 @@ report: install
 # LSTM, GRU, LightGBM, Transformer or zero: minutes of training; what is trained already is reused.
 compare: data
 	@$(BIN)/python -m freqai_rnn compare $(OFFLINE)
+
+# Ratios to what one would run instead; an hour or so. `.venv/bin/python -m tests.benchmarks step` is a part.
+bench: data
+	@$(BIN)/python -m tests.benchmarks
 
 # The model live without an account: an exchange on this machine, the bot, its predictions. Ctrl-C stops both.
 dry-run: install

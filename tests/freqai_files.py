@@ -152,7 +152,7 @@ class Backtest:
 HISTORY = {
     "n_train_windows": 400,
     "best_epoch": 2,
-    "epochs": [
+    "evaluations": [
         {"epoch": 1, "train_loss": 1.0, "valid_loss": 1.1, "seconds": 2.0},
         {"epoch": 2, "train_loss": 0.9, "valid_loss": 1.0, "seconds": 1.5},
         {"epoch": 3, "train_loss": 0.8, "valid_loss": None, "seconds": 1.5},

@@ -15,17 +15,21 @@ PACKAGE = Path(freqai_rnn.__file__).parent
 ALLOWED = {
     "settings": set(),
     "windows": {"settings"},
-    "network": {"settings"},
+    "gru": set(),
+    "network": {"gru", "settings"},
+    "device": set(),
     "metrics": {"settings"},
     "training": {"settings", "windows", "network"},
-    "estimator": {"settings", "windows", "network", "metrics", "training"},
+    "estimator": {"device", "settings", "windows", "network", "metrics", "training"},
     "__init__": {"estimator", "settings"},
 }
 # module: what it may import from outside the standard library
 LIBRARIES = {
     "settings": set(),
     "windows": {"numpy", "torch"},
+    "gru": {"torch"},
     "network": {"torch"},
+    "device": {"torch"},
     "metrics": {"numpy", "scipy", "sklearn"},
     "training": {"torch", "tqdm"},
     "estimator": {"numpy", "sklearn", "torch"},

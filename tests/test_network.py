@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from freqai_rnn import Settings
+from freqai_rnn.gru import GRU
 from freqai_rnn.network import RecurrentNetwork
 
 NAMES = {"ih": "weight_ih", "hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh"}
@@ -37,7 +38,7 @@ def test_windows_become_one_row_of_labels_each(cell_type, n_labels, batch, seque
 @pytest.mark.parametrize(("hidden_size", "num_layers"), [(6, 1), (6, 2), (7, 3), (2, 1)])
 def test_layers_have_the_sizes_of_the_settings(cell_type, hidden_size, num_layers):
     network = make(cell_type=cell_type, hidden_size=hidden_size, num_layers=num_layers)
-    assert type(network.recurrent) is {"lstm": nn.LSTM, "gru": nn.GRU}[cell_type]
+    assert type(network.recurrent) is {"lstm": nn.LSTM, "gru": GRU}[cell_type]
     assert network.recurrent.input_size == 3
     assert network.recurrent.hidden_size == hidden_size
     assert network.recurrent.num_layers == num_layers

@@ -51,7 +51,7 @@ def run_python(*arguments: str, first_on_path: Path | None = None) -> tuple[int,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,  # against hanging: a busy machine is slow
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

@@ -7,15 +7,15 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from freqai_rnn import Settings
 from freqai_rnn.network import RecurrentNetwork
 from freqai_rnn.training import (
     PREDICTION_BATCH_SIZE,
-    EpochRecord,
+    EvaluationRecord,
     FitResult,
     predict_windows,
-    resolve_device,
     target_losses,
     train_network,
     weighted_mean,
@@ -50,7 +50,9 @@ def make_settings(**changes) -> Settings:
         "dropout": 0.0,
         "learning_rate": 0.01,
         "batch_size": 8,
+        "training_mode": "exact",
         "max_epochs": 3,
+        "evaluations_per_epoch": 1,
         "early_stopping_patience": 100,
         "show_progress": False,
         "device": "cpu",
@@ -148,6 +150,43 @@ def naive_epochs(data: Data, settings: Settings) -> list[NaiveEpoch]:
     return epochs
 
 
+def naive_chunks(rows: list[int], sequence_length: int, offset: int) -> list[list[int]]:
+    """Positions of targets whose rows lie in the same stretch of sequence_length rows."""
+    chunks: dict[int, list[int]] = {}
+    for position, row in enumerate(rows):
+        chunks.setdefault((row + offset) // sequence_length, []).append(position)
+    return [chunks[key] for key in sorted(chunks)]
+
+
+def naive_fast_epochs(data: Data, settings: Settings) -> list[RecurrentNetwork]:
+    """Each target predicted alone, from the first candle of its chunk to its own."""
+    features, targets, _ = data
+    rows, networks = targets.rows.tolist(), []
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        network = new_network(settings).double()
+        optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+        for _ in range(settings.max_epochs):
+            chunks = naive_chunks(rows, S, int(torch.randint(S, ())))
+            order = torch.randperm(len(chunks)).tolist()
+            per_step = -(-settings.batch_size // S)
+            while order:
+                chosen, order = order[:per_step], order[per_step:]
+                losses = []
+                for chunk in (chunks[i] for i in chosen):
+                    first = rows[chunk[0]] - S + 1
+                    for item in chunk:
+                        predicted = network(features[None, first : rows[item] + 1])[0]
+                        error = predicted - targets.values[item]
+                        losses.append(targets.weights[item] * error.square().mean())
+                optimizer.zero_grad()
+                torch.stack(losses).mean().backward()
+                nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip_norm)
+                optimizer.step()
+            networks.append(copy.deepcopy(network))
+    return networks
+
+
 def assert_same_weights(network, expected, **tolerance) -> None:
     torch.testing.assert_close(network.state_dict(), expected.state_dict(), **tolerance)
 
@@ -182,7 +221,7 @@ def test_training_equals_a_naive_loop(n_train, changes):
         assert record.learning_rate == settings.learning_rate
     assert sorted(checkpoint.epoch for checkpoint in result.checkpoints) == [1, 2, 3]
     for checkpoint in result.checkpoints:
-        after = expected[checkpoint.epoch - 1].network
+        after = expected[int(checkpoint.epoch) - 1].network
         assert_same_weights(checkpoint.network, after, rtol=1e-4, atol=1e-5)
 
 
@@ -281,7 +320,7 @@ def test_checkpoints_are_copies_of_their_own_epoch(noisy):
     expected = naive_epochs(data, Settings(**vars(settings) | {"max_epochs": 6}))
     checkpoints = train(data, Settings(**vars(settings) | {"max_epochs": 6})).checkpoints
     for checkpoint in checkpoints:
-        after = expected[checkpoint.epoch - 1].network
+        after = expected[int(checkpoint.epoch) - 1].network
         assert_same_weights(checkpoint.network, after, rtol=1e-3, atol=1e-4)
 
 
@@ -309,7 +348,7 @@ def test_without_validation_all_epochs_are_trained_and_the_last_ones_kept(n_chec
     assert kept == [6, 5, 4, 3, 2, 1][:n_checkpoints]
     expected = naive_epochs(data, settings)
     for checkpoint in result.checkpoints:
-        after = expected[checkpoint.epoch - 1].network
+        after = expected[int(checkpoint.epoch) - 1].network
         assert_same_weights(checkpoint.network, after, rtol=1e-4, atol=1e-5)
 
 
@@ -389,24 +428,96 @@ def test_predictions_in_batches_equal_those_of_one_window_at_a_time(n):
 
 
 def test_a_record_has_number_losses_learning_rate_and_time():
-    assert EpochRecord._fields == ("epoch", "train_loss", "valid_loss", "learning_rate", "seconds")
+    names = ("epoch", "train_loss", "valid_loss", "learning_rate", "seconds")
+    assert EvaluationRecord._fields == names
     history = train(make_data(), make_settings(max_epochs=2)).history
     assert [record.epoch for record in history] == [1, 2]
     assert all(record.seconds > 0 for record in history)
 
 
-def test_the_cpu_is_always_there_and_auto_finds_the_best_device():
-    assert resolve_device("cpu") == torch.device("cpu")
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    best = "cuda" if present["cuda"] else "mps" if present["mps"] else "cpu"
-    assert resolve_device("auto") == torch.device(best)
+@pytest.mark.parametrize("cell_type", ["lstm", "gru"])
+@pytest.mark.parametrize(("n_train", "batch_size"), [(21, 8), (21, 6), (21, 1), (2, 8), (18, 100)])
+def test_fast_training_equals_a_naive_loop_over_chunks(cell_type, n_train, batch_size):
+    settings = make_settings(
+        training_mode="fast", cell_type=cell_type, batch_size=batch_size, n_checkpoints=3
+    )
+    data = make_data(n_train, weighted=True)
+    keep = torch.arange(n_train) % 7 != 3  # a row in between has no target
+    data = Data(data.features.double(), WindowTargets(*(i[keep] for i in data.train)), data.valid)
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        result = train_network(new_network(settings).double(), *data, settings)
+    expected = naive_fast_epochs(data, settings)
+    assert sorted(checkpoint.epoch for checkpoint in result.checkpoints) == [1, 2, 3]
+    for checkpoint in result.checkpoints:
+        after = expected[int(checkpoint.epoch) - 1]
+        assert_same_weights(checkpoint.network, after, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["cuda", "mps"])
-def test_a_device_that_is_absent_is_refused_by_name(name):
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if present[name]:
-        assert resolve_device(name) == torch.device(name)
-    else:
-        with pytest.raises(ValueError, match=f'^device="{name}" is not available to torch .*auto'):
-            resolve_device(name)
+def test_fast_training_is_evaluated_on_exact_windows():
+    data = make_data(weighted=True)
+    for checkpoint in train(data, make_settings(training_mode="fast", n_checkpoints=3)).checkpoints:
+        expected = naive_mean_loss(checkpoint.network, *data[::2], "mse")
+        assert checkpoint.loss == pytest.approx(expected, rel=1e-6)
+
+
+def test_fast_training_reads_nothing_behind_the_last_target_of_a_chunk():
+    data = make_data(9, 0)
+    spoiled = data.features.clone()
+    spoiled[8:] = torch.nan
+    keep = data.train.rows < 8
+    train_targets = WindowTargets(*(item[keep] for item in data.train))
+    settings = make_settings(training_mode="fast", max_epochs=4, n_checkpoints=1)
+    results = [
+        train(Data(features, train_targets, data.valid), settings).checkpoints[0].network
+        for features in (data.features, spoiled)
+    ]
+    assert_same_weights(*results, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+@pytest.mark.parametrize(("evaluations", "epochs"), [
+    (1, [1, 2]), (2, [0.5, 1, 1.5, 2]), (3, [1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2]),
+])  # fmt: skip
+def test_an_epoch_is_evaluated_in_equal_parts_that_change_no_step(mode, evaluations, epochs):
+    data = make_data(24)
+    common = {"training_mode": mode, "max_epochs": 2, "n_checkpoints": 9}
+    result = train(data, make_settings(**common, evaluations_per_epoch=evaluations))
+    assert [record.epoch for record in result.history] == pytest.approx(epochs)
+    networks = {checkpoint.epoch: checkpoint.network for checkpoint in result.checkpoints}
+    for checkpoint in train(data, make_settings(**common)).checkpoints:
+        assert_same_weights(networks[checkpoint.epoch], checkpoint.network, rtol=0, atol=0)
+
+
+def test_there_are_no_more_evaluations_than_steps():
+    settings = make_settings(batch_size=8, evaluations_per_epoch=9, max_epochs=1)
+    assert [record.epoch for record in train(make_data(16), settings).history] == [0.5, 1]
+
+
+def test_the_training_loss_is_that_of_the_part_before_the_evaluation():
+    data = make_data(24, weighted=True)
+    settings = make_settings(
+        batch_size=8, evaluations_per_epoch=3, max_epochs=1, learning_rate=1e-12
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        network = new_network(settings)
+        order = torch.randperm(24)
+    for record, part in zip(train(data, settings).history, order.split(8), strict=True):
+        targets = WindowTargets(*(item[part] for item in data.train))
+        expected = naive_mean_loss(network, data.features, targets, "mse")
+        assert record.train_loss == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("patience", [1, 2, 5])
+def test_patience_counts_evaluations(noisy, patience):
+    data, settings, _ = noisy
+    changes = {"evaluations_per_epoch": 5, "n_checkpoints": 1, "early_stopping_patience": 150}
+    everything = train(data, Settings(**vars(settings) | changes))
+    losses = [record.valid_loss for record in everything.history]
+    assert len(losses) == 150
+    changes |= {"early_stopping_patience": patience}
+    result = train(data, Settings(**vars(settings) | changes))
+    stop = naive_stop(losses, patience, 0.0)
+    assert stop % 5 or patience != 2  # one of the cases stops within an epoch
+    assert [record.valid_loss for record in result.history] == losses[:stop]

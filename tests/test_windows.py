@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from freqai_rnn.windows import Split, complete_windows, gather_windows, split_targets
+from freqai_rnn.windows import (
+    Split,
+    complete_windows,
+    gather_chunks,
+    gather_windows,
+    split_into_chunks,
+    split_targets,
+)
 
 
 def flags(marks: str) -> np.ndarray:
@@ -158,3 +165,44 @@ def test_a_window_is_the_rows_up_to_and_including_its_last(sequence_length):
 def test_no_rows_give_no_windows():
     windows = gather_windows(torch.ones(4, 2), torch.tensor([], dtype=torch.int64), 3)
     assert windows.shape == (0, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "offset", "expected"),
+    [
+        pytest.param([3, 4, 5, 6, 7, 8], 0, [[3, 4, 5], [6, 7, 8]], id="whole_chunks"),
+        pytest.param([3, 4, 5, 6, 7, 8], 1, [[3, 4], [5, 6, 7], [8]], id="offset"),
+        pytest.param([3, 4, 5, 6, 7, 8], 2, [[3], [4, 5, 6], [7, 8]], id="another_offset"),
+        pytest.param([2, 5, 6, 8, 20], 0, [[2], [5], [6, 8], [20]], id="rows_without_a_target"),
+        pytest.param([7], 2, [[7]], id="one_target"),
+    ],
+)
+def test_chunks_hold_targets_that_are_close_together(rows, offset, expected):
+    positions = split_into_chunks(torch.tensor(rows), 3, offset)
+    assert [[rows[i] for i in chunk.tolist()] for chunk in positions] == expected
+
+
+@pytest.mark.parametrize("sequence_length", [1, 2, 5])
+def test_a_target_in_a_chunk_sees_its_own_window_and_what_directly_precedes_it(sequence_length):
+    random = np.random.default_rng(sequence_length)
+    usable = random.random(200) > 0.03
+    index = np.cumsum(1 + (random.random(200) < 0.03))
+    complete = complete_windows(usable, sequence_length, index)
+    rows = torch.from_numpy(np.flatnonzero(complete & (random.random(200) > 0.2)))
+    features = torch.arange(200.0)[:, None].clone()
+    features[~torch.from_numpy(usable)] = torch.nan
+    seen = set()
+    for offset in range(sequence_length):
+        groups = [rows[chunk] for chunk in split_into_chunks(rows, sequence_length, offset)]
+        assert torch.equal(torch.cat(groups), rows)
+        chunks = gather_chunks(features, groups, sequence_length)
+        assert chunks.features.shape == (len(groups), 2 * sequence_length - 1, 1)
+        for row, chunk, step in zip(rows.tolist(), *(i.tolist() for i in chunks[1:]), strict=True):
+            read = chunks.features[chunk, : step + 1, 0].tolist()
+            assert read == list(range(row - step, row + 1))
+            assert usable[row - step : row + 1].all()
+            assert (np.diff(index[row - step : row + 1]) == 1).all()
+            assert sequence_length - 1 <= step <= 2 * sequence_length - 2
+            seen.add(step)
+        assert not chunks.features.isnan().any()
+    assert seen == set(range(sequence_length - 1, 2 * sequence_length - 1))

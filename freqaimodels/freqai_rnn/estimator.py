@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -17,12 +16,12 @@ from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from .device import cuda_devices, one_thread, resolve_device
 from .network import RecurrentNetwork
 from .settings import Settings
 from .training import (
     FitResult,
     predict_windows,
-    resolve_device,
     target_losses,
     train_network,
     weighted_mean,
@@ -45,13 +44,14 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
     The parameters are those of ``Settings``, stored as given and checked by ``fit``.
 
     :ivar networks_: the trained networks, best first; a prediction is the mean of theirs.
-    :ivar history_: one ``EpochRecord`` per epoch.
-    :ivar best_epoch_: epoch, from 1, with the lowest validation loss (without validation, the
-        last).
+    :ivar history_: one ``EvaluationRecord`` per evaluation.
+    :ivar best_epoch_: epochs trained at the lowest validation loss, such as 1.25 (without
+        validation, all).
     :ivar n_train_windows_: windows that trained the weights.
     :ivar n_valid_windows_: windows that chose among them.
     :ivar split_: the rows behind these two numbers.
     :ivar settings_: the settings of this fit.
+    :ivar summary_: what this fit did, in the words of its log line.
 
     >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 3))
@@ -121,7 +121,7 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         )
         _require_windows(split, n_rows, int(complete.sum()), settings)
         train, valid = (_targets(rows, targets, weights, device) for rows in split)
-        with _one_thread(), torch.random.fork_rng(devices=_cuda_devices(device)):
+        with one_thread(), torch.random.fork_rng(devices=cuda_devices(device)):
             torch.manual_seed(settings.seed)
             network = _initial_network(features.shape[1], targets.shape[1], settings, init_model)
             result = train_network(
@@ -133,7 +133,8 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
                 should_stop,
             )
         self._store(result, settings, split)
-        logger.info(self._summary(n_rows, train, valid, time.perf_counter() - started))
+        self.summary_ = self._summary(n_rows, train, valid, time.perf_counter() - started)
+        logger.info(self.summary_)
         return self
 
     def predict(
@@ -220,7 +221,7 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
 
     def _predict_rows(self, features: FloatArray, rows: IntArray) -> FloatArray:
         inputs, window_rows = torch.from_numpy(features), torch.from_numpy(rows)
-        with _one_thread():
+        with one_thread():
             predictions = [
                 predict_windows(network, inputs, window_rows, self.settings_.sequence_length)
                 for network in self.networks_
@@ -234,7 +235,8 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         text = (
             f"Trained {self.settings_.cell_type} on {n_rows} rows, {self.n_train_windows_} "
             f"training and {self.n_valid_windows_} validation windows of "
-            f"{self.settings_.sequence_length}, {len(self.history_)} epochs in {seconds:.1f} s"
+            f"{self.settings_.sequence_length}, {self.history_[-1].epoch:g} epochs in "
+            f"{seconds:.1f} s"
         )
         if not len(valid.rows):
             return f"{text}; no validation, so all epochs were trained and the last ones kept."
@@ -242,9 +244,9 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         baseline = weighted_mean(
             target_losses(mean, valid.values, self.settings_.loss), valid.weights
         )
-        best = self.history_[self.best_epoch_ - 1].valid_loss
+        best = min(record.valid_loss for record in self.history_ if record.valid_loss is not None)
         return (
-            f"{text}; best epoch {self.best_epoch_} with validation loss {best:.6g} "
+            f"{text}; best epoch {self.best_epoch_:g} with validation loss {best:.6g} "
             f"(predicting the training mean: {baseline:.6g})."
         )
 
@@ -312,25 +314,6 @@ def _targets(
         torch.from_numpy(targets[rows]).to(device),
         torch.from_numpy(relative.astype(np.float32)).to(device),
     )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute in one CPU thread: the numbers then do not depend on how many cores there are.
-
-    It costs little, as the matrices are small, and saves much on a busy machine, where threads
-    that wait for each other after every step made one ten times slower.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _cuda_devices(device: torch.device) -> list[int]:
-    return [torch.cuda.current_device()] if device.type == "cuda" else []
 
 
 def _initial_network(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from .settings import Settings
+from .parallel import Parallelism
+from .settings import RULES, Settings
 
 FREQAI_SETS = {
     "validation_fraction": "data_split_parameters.test_size",
@@ -16,6 +19,7 @@ SHUFFLING = (
     ("feature_parameters", "shuffle_after_split"),
     ("feature_parameters", "reverse_train_test_order"),
 )
+PARALLELISM = [item.name for item in fields(Parallelism)]
 SECONDS_PER_DAY = 86_400
 
 
@@ -27,7 +31,15 @@ def settings_from_config(freqai: Mapping[str, Any], cell_type: str) -> Settings:
     :param cell_type: of the model class.
     :raises ValueError: for anything that would train a model the user did not mean.
     """
-    given = dict(freqai.get("model_training_parameters", {}))
+    given = {
+        name: value
+        for name, value in freqai.get("model_training_parameters", {}).items()
+        if name not in PARALLELISM
+    }
+    for name in given.keys() - RULES.keys():
+        near = difflib.get_close_matches(name, [*RULES, *PARALLELISM], n=1, cutoff=0.0)[0]
+        if near in PARALLELISM:
+            raise ValueError(f"{name} (= {given[name]!r}) is not a setting; did you mean {near}?")
     for name, source in FREQAI_SETS.items():
         if name in given:
             raise ValueError(
@@ -51,6 +63,15 @@ def settings_from_config(freqai: Mapping[str, Any], cell_type: str) -> Settings:
                 "of the candles is what a recurrent network learns from."
             )
     return settings
+
+
+def parallelism_from_config(freqai: Mapping[str, Any]) -> Parallelism:
+    """Where to train, from the keys of ``model_training_parameters`` that shape no model.
+
+    :raises ValueError: for a value out of range.
+    """
+    given = freqai.get("model_training_parameters", {})
+    return Parallelism(**{name: given[name] for name in PARALLELISM if name in given})
 
 
 def require_fitting(freqai: Mapping[str, Any], settings: Settings, candle_seconds: int) -> None:

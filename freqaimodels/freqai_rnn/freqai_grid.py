@@ -1,6 +1,6 @@
 """CandidateGrid: trains every network of a hyperopt run inside FreqAI's loop.
 
-Only the ``freqai_`` modules of grid, live and model import freqtrade.
+Only the ``freqai_`` modules of grid, live, model and parallel import freqtrade.
 """
 
 from __future__ import annotations
@@ -112,6 +112,15 @@ class CandidateGrid:
         return CandidateModels(
             models, dk.label_list, dk.training_features_list, label_statistics(dk)
         )
+
+    def missing(self, dk: FreqaiDataKitchen) -> list[Settings]:
+        """The candidates without a model of this window on disk, in the order of ``train``."""
+        name = Path(dk.data_path.name) / f"{dk.model_filename}_model.zip"
+        return [
+            self._candidates[candidate]
+            for candidate, drawer in self._drawers.items()
+            if not (drawer.full_path / name).is_file()
+        ]
 
     def drop_incomplete_predictions(self) -> None:
         """Keep no predictions with a failed candidate, so that the next run tries it again."""

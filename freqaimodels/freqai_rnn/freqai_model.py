@@ -1,6 +1,6 @@
 """RecurrentFreqaiModel: the estimator inside FreqAI's loop.
 
-Only this module, ``freqai_grid`` and ``freqai_live`` import freqtrade.
+Only this module, ``freqai_grid``, ``freqai_live`` and ``freqai_parallel`` import freqtrade.
 """
 
 from __future__ import annotations
@@ -8,9 +8,6 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +29,9 @@ from .candidates import (
     parameter_ranges,
     warn_of_overridden,
 )
-from .estimator import RecurrentRegressor
 from .freqai_config import require_fitting, settings_from_config
 from .freqai_grid import CandidateGrid, label_statistics
-from .freqai_live import LiveFreqaiModel
+from .freqai_parallel import ParallelFreqaiModel, as_operational_exception
 from .model_folder import (
     describe_changes,
     read_settings,
@@ -45,14 +41,6 @@ from .model_folder import (
 )
 from .settings import Settings
 from .trained_model import TrainedModel, latest_model_before
-from .training_candles import (
-    Pipelines,
-    TrainingCandles,
-    fit_seed,
-    numpy_seed,
-    require_finite,
-    training_candles,
-)
 
 # The resolver's own entry leaves sys.path once the model file is imported, but unpickling and
 # the workers of hyperopt import this package later. An entry that is there twice does no harm.
@@ -69,7 +57,7 @@ SAVED_AFTER_THE_MODEL = (
 """What FreqAI writes next; an interruption leaves the model without them."""
 
 
-class RecurrentFreqaiModel(LiveFreqaiModel):
+class RecurrentFreqaiModel(ParallelFreqaiModel):
     """A FreqAI regressor on windows of candles; a subclass names the cell.
 
     FreqAI drops rows that it does not want to learn from. Here they lose their target only and
@@ -83,12 +71,11 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
     tb_logger: Any
 
     def __init__(self, config: dict[str, Any]) -> None:
-        with _as_operational_exception("Configuration of freqai"):
+        with as_operational_exception("Configuration of freqai"):
             self.settings = settings_from_config(config["freqai"], self.cell_type)
         super().__init__(config=config)
         self.dd.model_type = "pytorch"  # FreqAI then calls TrainedModel.save and gives TensorBoard
         self._network_is_settled = False
-        self._grid: CandidateGrid | None = None
 
     def start(
         self, dataframe: pd.DataFrame, metadata: dict[str, Any], strategy: IStrategy
@@ -127,23 +114,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         :raises OperationalException: if nothing sensible can be learned from it.
         """
         started = time.perf_counter()
-        with _as_operational_exception(pair):
-            require_finite(unfiltered_df, dk.training_features_list + dk.label_list)
-        features, labels = dk.filter_features(
-            unfiltered_df, dk.training_features_list, dk.label_list, training_filter=True
-        )
-        dd = dk.make_train_test_datasets(features, labels)
-        dk.fit_labels()  # live too, where fit_live_predictions_candles may be switched off later
-        dk.feature_pipeline = self.define_data_pipeline(threads=dk.thread_count)
-        dk.label_pipeline = self.define_label_pipeline(threads=dk.thread_count)
-        last_candle = unfiltered_df["date"].iloc[-1]
-        with (
-            _as_operational_exception(pair),
-            numpy_seed(fit_seed(0, pair, last_candle)),  # the same pipelines for every candidate
-        ):
-            dd["candles"] = training_candles(
-                unfiltered_df, dd, Pipelines(dk.feature_pipeline, dk.label_pipeline), self._candle
-            )
+        self.prepare(unfiltered_df, dk)
         previous = self.get_init_model(pair)
         if self._grid is not None:
             return self._grid.train(self, unfiltered_df, dk, previous)
@@ -152,25 +123,6 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         model = self.train_one(self.settings, unfiltered_df, dk, previous)
         logger.info("Done training %s (%.2f secs)", pair, time.perf_counter() - started)
         return model
-
-    def fit(
-        self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any
-    ) -> RecurrentRegressor:
-        """Fit one estimator on ``data_dictionary["candles"]``.
-
-        :param kwargs: ``settings`` of the network, and ``init_model`` to start from or None.
-        """
-        candles: TrainingCandles = data_dictionary["candles"]
-        previous: TrainedModel | None = kwargs["init_model"]
-        return RecurrentRegressor(**asdict(kwargs["settings"])).fit(
-            candles.features,
-            candles.targets,
-            sample_weight=candles.weights,
-            validation_mask=candles.validation_mask,
-            candle_index=candles.candle_index,
-            init_model=None if previous is None else previous.estimator,
-            should_stop=self._stop_event.is_set,
-        )
 
     def predict(
         self, unfiltered_df: pd.DataFrame, dk: FreqaiDataKitchen, **kwargs: Any
@@ -231,10 +183,6 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         super()._append_null_backtesting_predictions(dk, dataframe_backtest)
         dk.backtesting_results_path.unlink()
 
-    @property
-    def _candle(self) -> pd.Timedelta:
-        return pd.Timedelta(seconds=self.base_tf_seconds)
-
     def train_one(
         self,
         settings: Settings,
@@ -247,12 +195,8 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         :param previous: the model of the window before, to start from, or None.
         """
         dd = dk.data_dictionary
-        settings = replace(
-            settings,
-            seed=fit_seed(settings.seed, dk.pair, frame["date"].iloc[-1]),
-            show_progress=settings.show_progress and not self.live,
-        )
-        with _as_operational_exception(
+        settings = self.fit_settings(settings, frame, dk.pair)
+        with as_operational_exception(
             f"{dk.pair}, {len(frame)} candles of train_period_days="
             f"{self.freqai_info['train_period_days']}"
         ):
@@ -270,16 +214,16 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             context=context.assign(date=pd.to_datetime(context["date"], utc=True)),
         )
         model.measure(dd["candles"].features, dd["candles"].targets)
-        for record in estimator.history_:
-            self.tb_logger.log_scalar("train_loss", record.train_loss, record.epoch)
+        for evaluation, record in enumerate(estimator.history_, start=1):
+            self.tb_logger.log_scalar("train_loss", record.train_loss, evaluation)
             if record.valid_loss is not None:
-                self.tb_logger.log_scalar("valid_loss", record.valid_loss, record.epoch)
+                self.tb_logger.log_scalar("valid_loss", record.valid_loss, evaluation)
         return model
 
     def _settle_network(self, strategy: IStrategy) -> None:
         """Take the strategy's network parameters, which win over the configuration."""
         configured = self.freqai_info.get("model_training_parameters", {})
-        with _as_operational_exception("Network parameters of the strategy"):
+        with as_operational_exception("Network parameters of the strategy"):
             ranges = parameter_ranges(dict(strategy.enumerate_parameters("network")))
             warn_of_overridden(configured, ranges)
             candidates = network_candidates(self.settings, ranges)
@@ -321,12 +265,3 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         self.full_path = folder
         self.dd = FreqaiDataDrawer(folder, self.config)
         self.dd.model_type = "pytorch"
-
-
-@contextmanager
-def _as_operational_exception(where: str) -> Iterator[None]:
-    """Turn the core's errors into the one that freqtrade shows without a traceback."""
-    try:
-        yield
-    except (ValueError, FloatingPointError) as error:
-        raise OperationalException(f"{where}: {error}") from error

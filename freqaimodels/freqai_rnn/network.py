@@ -1,15 +1,16 @@
-"""The network: stacked LSTM or GRU layers and a small head. Imports only torch and settings.
+"""The network: stacked LSTM or GRU layers and a small head. Imports only torch, gru and settings.
 
-Sources: Hochreiter & Schmidhuber 1997 (LSTM), Cho et al. 2014 (GRU), as implemented in torch.nn.
+Sources: Hochreiter & Schmidhuber 1997 (LSTM), Cho et al. 2014 (GRU), in the form of torch.nn.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .gru import GRU
 from .settings import Settings
 
-CELLS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
+CELLS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": GRU}
 
 
 class RecurrentNetwork(nn.Module):
@@ -40,9 +41,18 @@ class RecurrentNetwork(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         """Predict one value per window and label.
 
+        :param windows: (B, T, F).
+        :return: (B, n_labels).
+        :raises ValueError: if ``windows`` is not 3-dimensional.
+        """
+        return self.head(self.states(windows)[:, -1])  # type: ignore[no-any-return]
+
+    def states(self, windows: Tensor) -> Tensor:
+        """Hidden states of the last layer; ``head`` makes a prediction of each.
+
         :param windows: (B, T, F). Two dimensions would be read as one long window without a
             word, so they are refused.
-        :return: (B, n_labels).
+        :return: (B, T, hidden_size).
         :raises ValueError: if ``windows`` is not 3-dimensional.
         """
         if windows.ndim != 3:
@@ -50,6 +60,5 @@ class RecurrentNetwork(nn.Module):
                 "The network takes windows of shape (batch, sequence_length, n_features), got "
                 f"{tuple(windows.shape)}."
             )
-        states, _ = self.recurrent(windows)  # (B, T, hidden_size)
-        prediction: Tensor = self.head(states[:, -1])  # (B, hidden_size) -> (B, n_labels)
-        return prediction
+        states: Tensor = self.recurrent(windows)[0]
+        return states

@@ -65,13 +65,20 @@ class Settings:
     :param dropout: share of units dropped between the layers and in the head while training.
     :param learning_rate: step size of AdamW (which is Adam while ``weight_decay`` is 0).
     :param weight_decay: decoupled weight decay of AdamW.
-    :param batch_size: windows in one training step.
+    :param training_mode: "exact" trains each target on its own window; "fast" trains up to
+        ``sequence_length`` neighbours in one pass over their common candles, so that a target
+        also sees up to ``sequence_length`` - 1 candles before its window. Predictions are those
+        of exact windows either way.
+    :param batch_size: targets in one training step, in "fast" rounded up to whole chunks.
     :param max_epochs: most passes over the training windows; all are made without validation.
-    :param early_stopping_patience: epochs without a better validation loss before training stops.
+    :param evaluations_per_epoch: how often in an epoch the network is evaluated and may become a
+        checkpoint.
+    :param early_stopping_patience: evaluations without a better validation loss before training
+        stops.
     :param min_delta: how much lower a validation loss must be to count as better.
     :param gradient_clip_norm: largest gradient norm of a step; None switches clipping off.
     :param loss: "mse", or "huber" (delta 1), which large targets dominate less.
-    :param n_checkpoints: how many of the best epochs are averaged to a prediction.
+    :param n_checkpoints: how many of the best evaluated networks are averaged to a prediction.
     :param validation_fraction: share of the targets, the last ones, that choose the weights.
     :param validation_gap: candles before and after a validation target that are no training
         targets; set it to the number of candles a label looks ahead.
@@ -88,8 +95,10 @@ class Settings:
     dropout: float = _setting(0.2, _real(0, 1))
     learning_rate: float = _setting(1e-3, _real(0, above=True))
     weight_decay: float = _setting(0.0, _real(0))
+    training_mode: str = _setting("fast", _one_of("exact", "fast"))
     batch_size: int = _setting(32, _whole(1))
     max_epochs: int = _setting(100, _whole(1))
+    evaluations_per_epoch: int = _setting(4, _whole(1))
     early_stopping_patience: int = _setting(15, _whole(1))
     min_delta: float = _setting(0.0, _real(0))
     gradient_clip_norm: float | None = _setting(1.0, _or_none(_real(0, above=True)))

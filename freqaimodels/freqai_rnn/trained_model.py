@@ -162,7 +162,7 @@ class TrainedModel:
             "n_valid_windows": estimator.n_valid_windows_,
             "best_epoch": estimator.best_epoch_,
             "validation": validation,
-            "epochs": [record._asdict() for record in estimator.history_],
+            "evaluations": [record._asdict() for record in estimator.history_],
         }
 
     def load_from_checkpoint(self, checkpoint: dict[str, Any]) -> TrainedModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from .network import RecurrentNetwork
 from .settings import Settings
-from .windows import WindowTargets, gather_windows
+from .windows import WindowTargets, gather_chunks, gather_windows, split_into_chunks
 
 PREDICTION_BATCH_SIZE = 256  # fastest of 32 … 4096 on a CPU; memory stays flat
 
@@ -23,10 +23,14 @@ class TrainingStopped(Exception):  # noqa: N818 - it is no error
     """Raised between two steps, as was asked for."""
 
 
-class EpochRecord(NamedTuple):
-    """One epoch; valid_loss is None where nothing validates."""
+class EvaluationRecord(NamedTuple):
+    """The loss since the evaluation before, and the validation loss, None where nothing validates.
 
-    epoch: int
+    :ivar epoch: passes over the training targets so far, such as 1.25.
+    :ivar seconds: since the evaluation before, this one included.
+    """
+
+    epoch: float
     train_loss: float
     valid_loss: float | None
     learning_rate: float
@@ -34,10 +38,10 @@ class EpochRecord(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """The network after an epoch, and the loss it is ranked by."""
+    """The network at an evaluation, and the loss it is ranked by."""
 
     loss: float
-    epoch: int
+    epoch: float
     network: RecurrentNetwork
 
 
@@ -45,27 +49,11 @@ class FitResult(NamedTuple):
     """Best checkpoint first."""
 
     checkpoints: list[Checkpoint]
-    history: list[EpochRecord]
+    history: list[EvaluationRecord]
 
 
-def resolve_device(name: str) -> torch.device:
-    """The torch device of a ``device`` setting.
-
-    :raises ValueError: if the device is not on this machine.
-    """
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        name = next(device for device, present in available.items() if present)
-    if not available[name]:
-        raise ValueError(
-            f'device="{name}" is not available to torch {torch.__version__} on this machine: '
-            'use device="auto", or install a torch build that supports it.'
-        )
-    return torch.device(name)
+_Step = list[Tensor]
+"""Positions of a step's targets, by chunk; all in one where windows are exact."""
 
 
 def target_losses(predictions: Tensor, values: Tensor, loss: str) -> Tensor:
@@ -130,21 +118,15 @@ def train_network(
         fused=True,
     )
     checkpoints: list[Checkpoint] = []
-    history: list[EpochRecord] = []
-    best_loss, epochs_without_gain = math.inf, 0
-    for epoch in tqdm(
-        range(1, settings.max_epochs + 1),
-        desc="training",
-        unit="epoch",
-        leave=False,
-        disable=None if settings.show_progress else True,
-    ):
+    history: list[EvaluationRecord] = []
+    best_loss, evaluations_without_gain = math.inf, 0
+    for epoch, steps in _epoch_parts(train.rows, settings):
         started = time.perf_counter()
-        train_loss = _train_epoch(network, features, train, optimizer, settings, should_stop)
+        train_loss = _train(network, features, train, steps, optimizer, settings, should_stop)
         valid_loss = _evaluate(network, features, valid, settings)
         _require_finite(epoch, train_loss, valid_loss, settings)
         history.append(
-            EpochRecord(
+            EvaluationRecord(
                 epoch,
                 train_loss,
                 valid_loss,
@@ -152,41 +134,87 @@ def train_network(
                 time.perf_counter() - started,
             )
         )
-        rank = -float(epoch) if valid_loss is None else valid_loss
-        _keep_best(checkpoints, rank, epoch, network, settings.n_checkpoints)
+        rank = -epoch if valid_loss is None else valid_loss
+        _keep_best(checkpoints, Checkpoint(rank, epoch, network), settings.n_checkpoints)
         if rank < best_loss - settings.min_delta:
-            best_loss, epochs_without_gain = rank, 0
+            best_loss, evaluations_without_gain = rank, 0
         else:
-            epochs_without_gain += 1
-        if valid_loss is not None and epochs_without_gain >= settings.early_stopping_patience:
+            evaluations_without_gain += 1
+        if valid_loss is not None and evaluations_without_gain >= settings.early_stopping_patience:
             break
     return FitResult(checkpoints, history)
 
 
-def _train_epoch(
+def _epoch_parts(rows: Tensor, settings: Settings) -> Iterator[tuple[float, list[_Step]]]:
+    """Parts of the epochs, each to be followed by an evaluation: epochs at its end, its steps."""
+    for epoch in tqdm(
+        range(settings.max_epochs),
+        desc="training",
+        unit="epoch",
+        leave=False,
+        disable=None if settings.show_progress else True,
+    ):
+        steps = _epoch_steps(rows, settings)
+        n_parts = min(settings.evaluations_per_epoch, len(steps))
+        for part in range(n_parts):
+            first, last = (len(steps) * i // n_parts for i in (part, part + 1))
+            yield epoch + (part + 1) / n_parts, steps[first:last]
+
+
+def _epoch_steps(rows: Tensor, settings: Settings) -> list[_Step]:
+    """The steps of an epoch, in random order: positions of their targets, by chunk."""
+    if settings.training_mode == "exact":
+        order = torch.randperm(len(rows)).to(rows.device)
+        return [[batch] for batch in order.split(settings.batch_size)]
+    length = settings.sequence_length
+    chunks = split_into_chunks(rows, length, offset=int(torch.randint(length, ())))
+    n_per_step = math.ceil(settings.batch_size / length)
+    order = torch.randperm(len(chunks))
+    return [[chunks[i] for i in chosen.tolist()] for chosen in order.split(n_per_step)]
+
+
+def _train(
     network: RecurrentNetwork,
     features: Tensor,
     train: WindowTargets,
+    steps: list[_Step],
     optimizer: torch.optim.Optimizer,
     settings: Settings,
     should_stop: Callable[[], bool],
 ) -> float:
+    """Make some steps; the loss over their targets."""
     network.train()
-    order = torch.randperm(len(train.rows)).to(train.rows.device)
-    total = torch.zeros((), device=features.device)
-    for batch in order.split(settings.batch_size):
+    total, weight = torch.zeros(2, device=features.device)
+    for groups in steps:
         if should_stop():
             raise TrainingStopped("The training was stopped before its end.")
-        windows = gather_windows(features, train.rows[batch], settings.sequence_length)
-        losses = target_losses(network(windows), train.values[batch], settings.loss)
-        weighted = losses * train.weights[batch]
+        targets = torch.cat(groups)
+        predictions = _predict_step(network, features, train.rows, groups, settings)
+        losses = target_losses(predictions, train.values[targets], settings.loss)
+        weighted = losses * train.weights[targets]
         optimizer.zero_grad()
         weighted.mean().backward()
         if settings.gradient_clip_norm is not None:
             nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip_norm)
         optimizer.step()
         total += weighted.detach().sum()  # stays on the device: no synchronisation per step
-    return float(total / train.weights.sum())
+        weight += train.weights[targets].sum()
+    return float(total / weight)
+
+
+def _predict_step(
+    network: RecurrentNetwork, features: Tensor, rows: Tensor, step: _Step, settings: Settings
+) -> Tensor:
+    """Predictions of a step's targets, one after the other, with dropout."""
+    groups = [rows[positions] for positions in step]
+    if settings.training_mode == "exact":
+        windows = gather_windows(features, groups[0], settings.sequence_length)
+        states = network.states(windows)[:, -1]
+    else:
+        chunks = gather_chunks(features, groups, settings.sequence_length)
+        states = network.states(chunks.features)[chunks.chunk, chunks.step]
+    predictions: Tensor = network.head(states)
+    return predictions
 
 
 def _evaluate(
@@ -199,27 +227,22 @@ def _evaluate(
 
 
 def _require_finite(
-    epoch: int, train_loss: float, valid_loss: float | None, settings: Settings
+    epoch: float, train_loss: float, valid_loss: float | None, settings: Settings
 ) -> None:
     for name, loss in (("training", train_loss), ("validation", valid_loss)):
         if loss is not None and not math.isfinite(loss):
             raise FloatingPointError(
-                f"The {name} loss became {loss} in epoch {epoch}: lower learning_rate (now "
-                f"{settings.learning_rate:g}) or look for extreme values in features and targets."
+                f"The {name} loss became {loss} in epoch {math.ceil(epoch)}: lower learning_rate "
+                f"(now {settings.learning_rate:g}) or look for extreme values in features and "
+                "targets."
             )
 
 
-def _keep_best(
-    checkpoints: list[Checkpoint],
-    loss: float,
-    epoch: int,
-    network: RecurrentNetwork,
-    n_checkpoints: int,
-) -> None:
-    """Insert a copy of the network if it is among the best; the earlier epoch wins a tie."""
+def _keep_best(checkpoints: list[Checkpoint], new: Checkpoint, n_checkpoints: int) -> None:
+    """Insert a copy of the network if it is among the best; the earlier one wins a tie."""
     if len(checkpoints) == n_checkpoints:
-        if loss >= checkpoints[-1].loss:
+        if new.loss >= checkpoints[-1].loss:
             return
         checkpoints.pop()
-    checkpoints.append(Checkpoint(loss, epoch, copy.deepcopy(network)))
+    checkpoints.append(new._replace(network=copy.deepcopy(new.network)))
     checkpoints.sort(key=lambda checkpoint: (checkpoint.loss, checkpoint.epoch))

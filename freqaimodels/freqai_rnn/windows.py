@@ -10,10 +10,16 @@ t - S + 1 … t, row t included, and its target is y[t]**. Rows are candles, old
 
 A row with a missing feature, or a jump in ``candle_index``, breaks every window across it.
 Windows are never copied out as a whole: a batch gathers its own rows from the feature matrix.
+
+A chunk trains up to S targets that lie close together in one pass over their common rows. The first
+is predicted from its own window, the later ones from a few candles more::
+
+    chunk of 4, 5, 6      [x   x   x   x   x]       S = 3, rows 2 … 6; targets y[4], y[5], y[6]
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -113,3 +119,40 @@ def gather_windows(features: Tensor, rows: Tensor, sequence_length: int) -> Tens
     """
     offsets = torch.arange(1 - sequence_length, 1, device=rows.device)
     return features[rows[:, None] + offsets]
+
+
+def split_into_chunks(rows: Tensor, sequence_length: int, offset: int) -> tuple[Tensor, ...]:
+    """Group targets that are less than ``sequence_length`` rows apart.
+
+    As each of them has a complete window, and these overlap, no row between them is missing.
+
+    :param rows: (n,) last row of each target's window, increasing.
+    :param offset: where the groups begin; another one in each epoch varies what a target sees.
+    :return: positions in ``rows``, by chunk.
+    """
+    _, counts = torch.unique_consecutive((rows + offset) // sequence_length, return_counts=True)
+    positions: tuple[Tensor, ...] = torch.arange(len(rows)).split(counts.tolist())
+    return positions
+
+
+class Chunks(NamedTuple):
+    """Features (n_chunks, 2 S - 1, n_features); chunk and step of each target, both (n,)."""
+
+    features: Tensor
+    chunk: Tensor
+    step: Tensor
+
+
+def gather_chunks(features: Tensor, groups: Sequence[Tensor], sequence_length: int) -> Chunks:
+    """The chunks of some groups of targets.
+
+    :param features: (n_rows, n_features).
+    :param groups: rows of the targets, by chunk; see ``split_into_chunks``.
+    :return: features, 0 where missing: behind the last target of a chunk anything may follow,
+        which a network that reads forwards has not seen at the target.
+    """
+    first = torch.stack([group[0] for group in groups]) - (sequence_length - 1)
+    chunk = torch.cat([torch.full_like(group, i) for i, group in enumerate(groups)])
+    steps = torch.arange(2 * sequence_length - 1, device=first.device)
+    rows = (first[:, None] + steps).clamp_(max=len(features) - 1)
+    return Chunks(features[rows].nan_to_num_(0.0), chunk, torch.cat(list(groups)) - first[chunk])

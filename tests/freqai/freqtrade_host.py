@@ -58,6 +58,7 @@ SMALL: dict[str, Any] = {
             "dropout": 0.0,
             "batch_size": 256,
             "max_epochs": 2,
+            "evaluations_per_epoch": 1,
             "learning_rate": 0.01,
             "n_checkpoints": 2,
             "device": "cpu",
@@ -265,7 +266,7 @@ def run_python(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,  # against hanging: a busy machine is slow
     )
 
 

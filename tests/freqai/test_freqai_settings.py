@@ -85,6 +85,7 @@ class MinMaxRegressor(RecurrentFreqaiModel):
     [
         (f"{MODEL}.device", "auto"),
         (f"{MODEL}.show_progress", False),
+        (f"{MODEL}.n_jobs", 2),
         ("freqai.live_retrain_hours", 1),
         ("freqai.conv_width", 6),
         ("max_open_trades", 1),
@@ -131,6 +132,28 @@ REFUSED = {
         ["hiden_size (= 16) is not a setting; did you mean hidden_size?"],
     ),
     "out of range": (f"{MODEL}.dropout", 1.5, ["dropout must be", "below 1, got 1.5"]),
+    "unknown, near n_jobs": (
+        f"{MODEL}.n_job",
+        2,
+        ["n_job (= 2) is not a setting; did you mean n_jobs?"],
+    ),
+    "n_jobs": (f"{MODEL}.n_jobs", 0, ["n_jobs must be a whole number of at least 1, or -1", "0"]),
+    "n_jobs of another type": (f"{MODEL}.n_jobs", True, ["n_jobs must be a whole", "got True"]),
+    "parallel_backend": (
+        f"{MODEL}.parallel_backend",
+        "threading",
+        ["parallel_backend must be one of loky, dask, got 'threading'"],
+    ),
+    "dask without a scheduler": (
+        f"{MODEL}.parallel_backend",
+        "dask",
+        ["scheduler_address must be the address of a Dask scheduler", "got None"],
+    ),
+    "a scheduler without dask": (
+        f"{MODEL}.scheduler_address",
+        "tcp://127.0.0.1:8786",
+        ["scheduler_address is 'tcp://127.0.0.1:8786', but parallel_backend is 'loky'"],
+    ),
     "of another type": (f"{MODEL}.num_layers", "2", ["num_layers must be a whole number", "'2'"]),
     "conv_width": ("freqai.conv_width", 5, ["conv_width is 5", "sequence_length is 6"]),
     "validation_gap": (

@@ -200,8 +200,8 @@ def test_history_beside_each_model(trained_host):
     host, _ = trained_host
     for path, model in zip(history_files(host), host.models(), strict=True):
         history, estimator = strict_json(path), model.estimator
-        assert [tuple(epoch.values()) for epoch in history["epochs"]] == estimator.history_
-        assert [epoch["epoch"] for epoch in history["epochs"]] == [1, 2]
+        assert [tuple(epoch.values()) for epoch in history["evaluations"]] == estimator.history_
+        assert [epoch["epoch"] for epoch in history["evaluations"]] == [1, 2]
         assert history["pair"] == "BTC/USD"
         assert history["settings"]["hidden_size"] == 8
         assert history["n_train_windows"] == 397

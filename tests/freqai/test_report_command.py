@@ -70,7 +70,7 @@ def test_report_of_this_model(trained: Host, capsys):
     run = report(trained, capsys)
     assert run["model"] == "LSTMRegressor"
     assert run["scores"][0]["n_evaluated"] == 2 * 7 * 24
-    assert run["trainings"][0]["history"]["epochs"]
+    assert run["trainings"][0]["history"]["evaluations"]
     assert run["warnings"] == []
 
 

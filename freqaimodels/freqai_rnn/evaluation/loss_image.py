@@ -25,7 +25,7 @@ def write_loss_image(slices: Sequence[Slice], path: Path) -> None:
         raise ImportError(
             "An image of the loss curves needs matplotlib: pip install 'freqai-rnn[report]'."
         ) from error
-    trained = [part for part in slices if (part.history or {}).get("epochs")]
+    trained = [part for part in slices if (part.history or {}).get("evaluations")]
     if not trained:
         raise ValueError(
             "There are no loss curves to draw: only LSTMRegressor and GRURegressor leave a "
@@ -39,11 +39,11 @@ def write_loss_image(slices: Sequence[Slice], path: Path) -> None:
         axis.set_visible(False)
     for axis, part in zip(axes, trained, strict=False):
         history = part.history or {}
-        numbers = [epoch["epoch"] for epoch in history["epochs"]]
+        numbers = [record["epoch"] for record in history["evaluations"]]
         for name, colour in (("train", PREDICTED), ("valid", REALISED)):
             losses = [
-                math.nan if epoch.get(f"{name}_loss") is None else epoch[f"{name}_loss"]
-                for epoch in history["epochs"]
+                math.nan if record.get(f"{name}_loss") is None else record[f"{name}_loss"]
+                for record in history["evaluations"]
             ]
             axis.plot(
                 numbers,

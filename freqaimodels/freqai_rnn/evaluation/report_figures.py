@@ -250,17 +250,17 @@ def _thinned(candles: pd.DataFrame, candle: pd.Timedelta) -> tuple[pd.DataFrame,
 
 def loss_curves(slices: Sequence[Slice]) -> list[Chart]:
     """Training and validation loss of every training that has a record, latest last."""
-    trained = [part for part in slices if (part.history or {}).get("epochs")]
+    trained = [part for part in slices if (part.history or {}).get("evaluations")]
     return [_loss_curve(part) for part in trained[-MAX_CURVES:]]
 
 
 def _loss_curve(part: Slice) -> Chart:
     history = part.history or {}
-    epochs, best = history["epochs"], history.get("best_epoch")
-    numbers = [epoch["epoch"] for epoch in epochs]
+    evaluations, best = history["evaluations"], history.get("best_epoch")
+    numbers = [evaluation["epoch"] for evaluation in evaluations]
     figure = go.Figure()
     for name, colour in (("train", PREDICTED), ("valid", REALISED)):
-        losses = [epoch.get(f"{name}_loss") for epoch in epochs]
+        losses = [evaluation.get(f"{name}_loss") for evaluation in evaluations]
         figure.add_scatter(
             name="training" if name == "train" else "validation",
             x=numbers,
@@ -283,7 +283,7 @@ def _loss_curve(part: Slice) -> Chart:
     figure.update_layout(margin={"l": 40, "r": 8, "t": 6, "b": 36}, showlegend=False)
     return Chart(
         f"{part.pair} · {part.trained:%Y-%m-%d}",
-        f"best epoch {best} of {len(epochs)} · {part.train_seconds:.0f} s · "
+        f"best epoch {best} of {numbers[-1]} · {part.train_seconds:.0f} s · "
         f"{history.get('n_train_windows', 0):,} windows",
         figure,
         size="small",

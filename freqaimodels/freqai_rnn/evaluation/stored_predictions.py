@@ -41,9 +41,9 @@ class Slice:
 
     @property
     def train_seconds(self) -> float:
-        """Seconds of all epochs; NaN without a history."""
-        epochs = (self.history or {}).get("epochs", [])
-        return sum(epoch["seconds"] for epoch in epochs) if epochs else float("nan")
+        """Seconds of the training; NaN without a history."""
+        evaluations = (self.history or {}).get("evaluations", [])
+        return sum(record["seconds"] for record in evaluations) if evaluations else float("nan")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,48 @@
+"""Where a network is computed, and in how many threads. Imports only torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device of a ``device`` setting.
+
+    :raises ValueError: if the device is not on this machine.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(device for device, present in available.items() if present)
+    if not available[name]:
+        raise ValueError(
+            f'device="{name}" is not available to torch {torch.__version__} on this machine: '
+            'use device="auto", or install a torch build that supports it.'
+        )
+    return torch.device(name)
+
+
+def cuda_devices(device: torch.device) -> list[int]:
+    """The CUDA devices whose random numbers a computation there draws from."""
+    return [torch.cuda.current_device()] if device.type == "cuda" else []
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one CPU thread: the numbers then do not depend on how many cores there are.
+
+    It costs little, as the matrices are small, and saves much on a busy machine, where threads
+    that wait for each other after every step made one ten times slower.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

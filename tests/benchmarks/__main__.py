@@ -1,0 +1,101 @@
+"""`python -m tests.benchmarks`: measure, print one table, and leave the numbers as JSON."""
+
+import argparse
+import json
+import logging
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from tabulate import tabulate
+
+PARTS = ("step", "fit", "memory", "parallel", "backtest", "quality")
+PACKAGES = ("freqtrade", "torch", "numpy", "scikit-learn", "lightgbm", "joblib")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--output", type=Path, default=Path("user_data/bench"))
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(1)  # of every baseline too
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for part in arguments.parts or PARTS:
+        started = time.perf_counter()
+        found = measure(part)
+        found["seconds"] = time.perf_counter() - started
+        found["machine"] = machine()
+        path = arguments.output / f"{part}.json"
+        path.write_text(json.dumps(found, indent=1, ensure_ascii=False))
+    print(table(arguments.output))
+    return 0
+
+
+def measure(part: str) -> dict[str, Any]:
+    """Run one part; imports only what it needs."""
+    if part == "quality":
+        from tests.benchmarks import quality
+
+        found = quality.walk_forward(n_jobs=os.cpu_count() or 1, seed=42)
+        return {"rows": [], "quality": quality.summarise(found).to_dict("records")}
+    if part == "step":
+        from tests.benchmarks.steps import rows
+    elif part == "fit":
+        from tests.benchmarks.fits import rows
+    elif part == "memory":
+        from tests.benchmarks.memory import rows
+    elif part == "parallel":
+        from tests.benchmarks.parallel import rows
+    else:
+        from tests.benchmarks.backtest import rows
+    return {"rows": [asdict(row) for row in rows()]}
+
+
+def machine() -> dict[str, Any]:
+    """Where and when this was measured."""
+    names = [
+        line.split(":")[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "command": " ".join(["python -m tests.benchmarks", *sys.argv[1:]]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "processor": names[0] if names else platform.processor(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def table(folder: Path) -> str:
+    """The newest numbers of every part that was measured."""
+    from tests.benchmarks.timing import HEADINGS, Row
+
+    lines, texts = [], []
+    for part in PARTS:
+        path = folder / f"{part}.json"
+        if not path.is_file():
+            continue
+        found = json.loads(path.read_text())
+        lines += [Row(**row).cells() for row in found["rows"]]
+        if "quality" in found:
+            texts.append(tabulate(found["quality"], headers="keys", floatfmt=".3f"))
+        texts.append(f"{part}: {found['seconds']:.0f} s, {found['machine']}")
+    return "\n\n".join([tabulate(lines, HEADINGS, disable_numparse=True), *texts])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

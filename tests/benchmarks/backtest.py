@@ -1,0 +1,86 @@
+"""Where the time of `make backtest` goes: `python -m tests.benchmarks.backtest` is one such run."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.series import ROOT
+from tests.benchmarks.timing import Row
+
+from freqai_rnn.sample_data import SHA256
+
+MODES = ("exact", "fast")
+
+
+def rows() -> list[Row]:
+    """Share of the time that is neither training nor prediction nor features."""
+    out = []
+    for mode in MODES:
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            command = [sys.executable, "-m", "tests.benchmarks.backtest", folder, mode]
+            run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+            total = time.perf_counter() - started
+        spent = json.loads(run.stdout.splitlines()[-1])
+        share = 1 - sum(spent.values()) / total
+        note = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
+        row = Row("backtest", f"share of the rest, {mode} training", [100 * share], unit="%")
+        row.target, row.at_least, row.note = 10.0, False, f"{note}, all {total:.1f} s"
+        out.append(row)
+    return out
+
+
+def main(user_data: Path, mode: str) -> None:
+    """Backtest as `make backtest` does, from nothing, and print the seconds by purpose."""
+    from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+    from freqtrade.main import main as freqtrade
+
+    from freqai_rnn.estimator import RecurrentRegressor
+    from freqai_rnn.sample_data import write_sample_candles
+
+    spent: dict[str, float] = {}
+    watch(spent, "training", RecurrentRegressor, "fit")
+    watch(spent, "prediction", RecurrentRegressor, "predict")
+    watch(spent, "features", FreqaiDataKitchen, "use_strategy_to_populate_indicators")
+    (user_data / "data/coinspot").mkdir(parents=True)
+    write_sample_candles(user_data / "data/coinspot", list(SHA256)[:2])
+    overlay = user_data / "overlay.json"
+    overlay.write_text(
+        json.dumps({"freqai": {"model_training_parameters": {"training_mode": mode}}})
+    )
+    configs = [ROOT / "config/config.json", ROOT / "config/offline.json", overlay]
+    try:
+        freqtrade(
+            [
+                *("backtesting", "--freqaimodel", "LSTMRegressor", "--cache", "none"),
+                *("--user-data-dir", str(user_data)),
+                *(part for config in configs for part in ("-c", str(config))),
+            ]
+        )
+    except SystemExit as end:
+        if end.code:
+            raise
+    print(f"\n{json.dumps(spent)}")
+
+
+def watch(spent: dict[str, float], purpose: str, owner: Any, name: str) -> None:
+    """Add up the seconds in a method, under its purpose."""
+    method: Callable[..., Any] = getattr(owner, name)
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return method(*args, **kwargs)
+        finally:
+            spent[purpose] = spent.get(purpose, 0.0) + time.perf_counter() - started
+
+    setattr(owner, name, watched)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

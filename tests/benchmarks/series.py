@@ -1,0 +1,87 @@
+"""What the benchmarks learn from: synthetic series with a known signal, and the sample candles."""
+
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from freqtrade.configuration import Configuration
+from freqtrade.enums import RunMode
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.resolvers import StrategyResolver
+from scipy.signal import lfilter
+
+from freqai_rnn.sample_data import read_sample_candles, resample_complete
+
+ROOT = Path(__file__).resolve().parents[2]
+HORIZON = 4
+Array = npt.NDArray[np.floating]
+
+
+class Series(NamedTuple):
+    """Features (n_rows, n_features) and targets (n_rows,), oldest first, standardised."""
+
+    features: Array
+    targets: Array
+
+
+def synthetic(kind: str, n_features: int, seed: int, n_rows: int = 10_000) -> Series:
+    """
+    Noise of variance 4 on a signal of variance 1 in a few of the features; half of these remember.
+
+    :param kind: "sum", a decaying sum over 20 candles of six features, or "product", the product
+        of two moving averages and an interaction of two features.
+    """
+    random = np.random.default_rng(seed)
+    features = random.normal(size=(n_rows, n_features))
+    features[:, ::2] = lfilter([np.sqrt(1 - 0.9**2)], [1, -0.9], features[:, ::2], axis=0)
+    if kind == "sum":
+        decay = np.exp(-np.arange(20) / 6)
+        signal = lfilter(decay, [1], features[:, 3:9], axis=0).sum(axis=1)
+    else:
+        slow, quick = (lfilter(np.ones(n) / n, [1], features[:, n]) for n in (8, 4))
+        signal = np.tanh(2 * slow * quick) + 0.5 * np.sign(features[:, 5]) * features[:, 7]
+    noisy = signal / signal.std() + 2 * random.normal(size=n_rows)
+    return Series(features.astype(np.float32), (noisy / noisy.std()).astype(np.float32))
+
+
+@cache
+def sample_candles(coin: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Hourly candles of a sample coin, and the features that the strategy makes of them."""
+    half_hours = read_sample_candles(coin)
+    frames = {length: resample_complete(half_hours, length) for length in ("1h", "4h")}
+    with tempfile.TemporaryDirectory() as user_data:
+        arguments = {
+            "config": [str(ROOT / f"config/{name}.json") for name in ("config", "offline")],
+            "user_data_dir": user_data,
+            "strategy_path": str(ROOT / "strategies"),
+        }
+        config = Configuration(arguments, RunMode.BACKTEST).get_config()
+        kitchen = FreqaiDataKitchen(config, pair="BTC/USD")
+        features = kitchen.use_strategy_to_populate_indicators(
+            StrategyResolver.load_strategy(config), base_dataframes=frames, pair="BTC/USD"
+        )
+    kitchen.find_features(features)
+    return frames["1h"], features[kitchen.training_features_list]
+
+
+def next_return(candles: pd.DataFrame) -> pd.Series:
+    """Relative change of the close over the next candles."""
+    return candles["close"].shift(-HORIZON) / candles["close"] - 1
+
+
+def next_log_range(candles: pd.DataFrame) -> pd.Series:
+    """Logarithm of highest / lowest price over the next candles."""
+    highest = candles["high"].rolling(HORIZON).max().shift(-HORIZON)
+    lowest = candles["low"].rolling(HORIZON).min().shift(-HORIZON)
+    return np.log(highest / lowest)
+
+
+LABELS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "return": next_return,
+    "log range": next_log_range,
+}

@@ -44,6 +44,7 @@ dry-run: install
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m live
 
 # Bots against an exchange on this machine, for some real minutes.
 test-live: install
@@ -55,7 +56,7 @@ test-browser: install
 
 # Hours of live trading: what `make test` has no time for.
 soak: install
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak -n 4 --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .

@@ -92,6 +92,7 @@ class LiveFreqaiModel(BaseRegressionModel):
         if trades:
             self.dd = DurableDrawer(Path(self.full_path), self.config)
         self._retry_at: dict[str, float] = {}
+        self._unlisted: set[str] = set()
 
     def start_live(
         self,
@@ -101,6 +102,8 @@ class LiveFreqaiModel(BaseRegressionModel):
         dk: FreqaiDataKitchen,
     ) -> FreqaiDataKitchen:
         """FreqAI's entry for one pair and candle, with a model that can be read or none."""
+        if metadata["pair"] not in dk.all_pairs:
+            return self._predict_nothing(dataframe, metadata, strategy, dk)
         with self.dd.model_lock:
             self._load_or_forget(metadata["pair"])
         return super().start_live(dataframe, metadata, strategy, dk)
@@ -159,7 +162,8 @@ class LiveFreqaiModel(BaseRegressionModel):
                 logger.exception("The training thread goes on after this error:")
 
     def _train_next(self, strategy: IStrategy) -> None:
-        whitelist = strategy.dp.current_whitelist()
+        # holds pairs with open trades too, listed or not
+        whitelist = [p for p in strategy.dp.current_whitelist() if p in self.dd.historic_data]
         waiting = [pair for pair in self.train_queue if pair in whitelist]
         waiting += [pair for pair in whitelist if pair not in waiting]
         for pair in waiting:
@@ -210,6 +214,26 @@ class LiveFreqaiModel(BaseRegressionModel):
             )
         finally:
             self.train_timer("stop", pair)
+
+    def _predict_nothing(
+        self,
+        dataframe: pd.DataFrame,
+        metadata: dict[str, Any],
+        strategy: IStrategy,
+        dk: FreqaiDataKitchen,
+    ) -> FreqaiDataKitchen:
+        """Give a pair that FreqAI has no candles of what it gives one without a model."""
+        if metadata["pair"] not in self._unlisted:
+            self._unlisted.add(metadata["pair"])
+            logger.warning(
+                "%s has an open trade, but is not in pair_whitelist: nothing is predicted for it. "
+                "Stoploss and ROI still close the trade.",
+                metadata["pair"],
+            )
+        frame = strategy.set_freqai_targets(dataframe.copy(), metadata=metadata)
+        # FreqAI insists on a feature, and removes it again
+        self.dd.return_null_values_to_strategy(frame.assign(**{"%-none": 0.0}), dk)
+        return dk
 
     def _load_or_forget(self, pair: str) -> None:
         """Take the files of a pair's model into memory, where FreqAI reads them from then on."""

@@ -40,6 +40,7 @@ class Faults(BaseModel):
     :ivar only: the end of the paths this applies to, such as "klines"; "" for every path.
     :ivar missing: opening minutes, since 1970, of 1-minute candles that do not exist.
     :ivar repeated: opening minutes of candles that are sent twice.
+    :ivar wild: opening minutes of candles whose high is tenfold.
     :ivar late_seconds: a minute becomes known only this long after its start.
     :ivar clock_skew_seconds: by how much this exchange's clock is ahead.
     """
@@ -51,6 +52,7 @@ class Faults(BaseModel):
     only: str = ""
     missing: set[int] = set()
     repeated: set[int] = set()
+    wild: set[int] = set()
     late_seconds: float = 0.0
     clock_skew_seconds: float = 0.0
 
@@ -129,6 +131,8 @@ class Exchange:
             candle = self.market(symbol).joined(start, length, now)
             if candle is None or (length == 1 and start in self.faults.missing):
                 continue
+            if length == 1 and start in self.faults.wild:
+                candle = candle._replace(high=10 * candle.high)
             repeated = length == 1 and start in self.faults.repeated
             answer += [kline(candle, length)] * (2 if repeated else 1)
         return answer

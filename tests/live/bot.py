@@ -19,8 +19,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 MODEL_PATH = Path(os.environ.get("FREQAI_RNN_PATH", ROOT / "freqaimodels"))
 CREDENTIALS = ("freqtrader", "only on this machine")
-# freqtrade configures its log otherwise where it finds pytest
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+CONFIGS = [str(ROOT / "config" / name) for name in ("config.json", "offline-live.json")]
 SMALL: dict[str, Any] = {
     "strategy": "LiveStrategy",
     "strategy_path": str(HERE / "strategies"),
@@ -62,6 +61,19 @@ SMALL: dict[str, Any] = {
 """Trains in about a second; the network's sizes are those of LiveStrategy."""
 
 
+def environment(exchange_url: str) -> dict[str, str]:
+    """For freqtrade's commands."""
+    # freqtrade configures its log otherwise where it finds pytest
+    inherited = {name: v for name, v in os.environ.items() if not name.startswith("PYTEST")}
+    return {
+        **inherited,
+        # both hold modules that those of the tests are made from
+        "PYTHONPATH": os.pathsep.join([str(MODEL_PATH), str(ROOT / "strategies")]),
+        "PYTHONUNBUFFERED": "1",
+        "FREQTRADE__EXCHANGE__CCXT_CONFIG__URLS__API__public": exchange_url,
+    }
+
+
 class Bot:
     """
     One bot on a user folder that outlives it; a context manager that always ends the process.
@@ -85,22 +97,18 @@ class Bot:
         self.user_data.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.lines: list[tuple[float, str]] = []
-        configs = [ROOT / "config/config.json", ROOT / "config/offline-live.json"]
+        configs = [*CONFIGS]
         for name, content in (("small", SMALL), ("overlay", overlay or {})):
-            configs.append(user_data / f"{name}.json")
-            configs[-1].write_text(json.dumps(content))
+            configs.append(str(user_data / f"{name}.json"))
+            Path(configs[-1]).write_text(json.dumps(content))
         trades = "sqlite://" if trades_in_memory else f"sqlite:///{user_data}/trades.sqlite"
         self.command = [
             *(sys.executable, "-m", "freqtrade", "trade", "--db-url", trades),
-            *(part for config in configs for part in ("-c", str(config))),
+            *(part for config in configs for part in ("-c", config)),
             *("--user-data-dir", str(user_data)),
         ]
         self.environment = {
-            **ENVIRONMENT,
-            # both hold modules that those of the tests are made from
-            "PYTHONPATH": os.pathsep.join([str(MODEL_PATH), str(ROOT / "strategies")]),
-            "PYTHONUNBUFFERED": "1",
-            "FREQTRADE__EXCHANGE__CCXT_CONFIG__URLS__API__public": exchange_url,
+            **environment(exchange_url),
             "FREQTRADE__API_SERVER__LISTEN_PORT": str(self.port),
         }
 
@@ -119,7 +127,7 @@ class Bot:
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
         self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}/api/v1", auth=CREDENTIALS, timeout=10
+            base_url=f"http://127.0.0.1:{self.port}/api/v1", auth=CREDENTIALS, timeout=60
         )
         return self
 
@@ -152,13 +160,13 @@ class Bot:
         """When each line with this text was read, in seconds since 1970."""
         return [moment for moment, line in list(self.lines) if text in line]
 
-    def wait_for(self, text: str, timeout_seconds: float = 120, count: int = 1) -> float:
+    def wait_for(self, text: str, timeout_seconds: float = 300, count: int = 1) -> float:
         """Wait until the log has `count` lines with this text; return when the last came."""
         self.wait_until(lambda: len(self.times(text)) >= count, text, timeout_seconds)
         return self.times(text)[count - 1]
 
     def wait_until(
-        self, condition: Callable[[], bool], what: str, timeout_seconds: float = 120
+        self, condition: Callable[[], bool], what: str, timeout_seconds: float = 300
     ) -> None:
         deadline = time.time() + timeout_seconds
         while not condition():
@@ -183,7 +191,7 @@ class Bot:
         answer = self.get("/pair_candles", pair=pair, timeframe="1m", limit=limit)
         return [dict(zip(answer["columns"], row, strict=True)) for row in answer["data"]]
 
-    def stop(self, timeout_seconds: float = 60) -> float:
+    def stop(self, timeout_seconds: float = 120) -> float:
         """
         Ask the bot to end with SIGTERM, in a quiet moment; return the seconds it took.
 

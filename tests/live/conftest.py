@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from tests.exchange.candles import Market
 from tests.exchange.server import Exchange, Faults, serving
-from tests.live import scenarios
+from tests.live import restarts, scenarios
 from tests.live.scenarios import Story
 
 WAVE = 0.01  # the smallest network learns it in two epochs
@@ -29,8 +29,12 @@ def stories(
 ) -> "Iterator[dict[str, Future[Story]]]":
     """All stories, started together, as most of their time is waiting for the next minute."""
     folder = tmp_path_factory.mktemp("live")
-    faulty = Exchange(markets)
-    with serving(faulty) as faulty_url, ThreadPoolExecutor(6) as pool:
+    faulty, wild = Exchange(markets), Exchange(markets)
+    with (
+        serving(faulty) as faulty_url,
+        serving(wild) as wild_url,
+        ThreadPoolExecutor(6) as pool,
+    ):
         # The longest first: those that wait for five would fill the pool before them.
         running = {
             "trade": pool.submit(scenarios.trade, folder / "trade", exchange_url),
@@ -40,8 +44,11 @@ def stories(
                 folder / "faults",
                 faulty_url,
                 faulty,
-                [Faults(connection="reset"), Faults(status=429), Faults(missing={0})],
+                [Faults(missing={0}), Faults(connection="reset"), Faults(status=429)],
+                {**scenarios.overlay(scenarios.FIVE[:2]), "strategy": "SparseStrategy"},
+                n_after=1,
             ),
+            "use_options": pool.submit(scenarios.use_options, folder / "options", wild_url, wild),
             "five": pool.submit(scenarios.start_five, folder / "five", exchange_url),
         }
 
@@ -50,16 +57,17 @@ def stories(
                 lambda: story(folder / name, exchange_url, running["five"].result(), **arguments)
             )
 
-        after_five("killed", scenarios.kill)
-        after_five("restarted", scenarios.restart)
+        after_five("killed", restarts.kill)
+        after_five("restarted", restarts.restart)
         after_five(
             "other settings",
-            scenarios.restart,
+            restarts.restart,
             n_trainings=5,
             model_training_parameters={"learning_rate": 0.02},
         )
-        after_five("spoiled models", scenarios.restart, n_trainings=4, spoil=scenarios.spoil_models)
-        after_five("spoiled lists", scenarios.restart, n_trainings=5, spoil=scenarios.spoil_lists)
+        after_five("spoiled models", restarts.restart, n_trainings=4, spoil=restarts.spoil_models)
+        after_five("spoiled lists", restarts.restart, n_trainings=5, spoil=restarts.spoil_lists)
+        after_five("expired", restarts.restart, expiration_hours=0.0001)
         yield running
 
 

@@ -1,7 +1,6 @@
 """What a bot left on disk, and the backtest of one of its models on the same candles."""
 
 import json
-import os
 import pickle
 import shutil
 import subprocess
@@ -12,12 +11,14 @@ from typing import Any
 import pandas as pd
 from freqtrade.configuration import Configuration
 from freqtrade.configuration.config_validation import validate_config_consistency
+from freqtrade.data.btanalysis import load_backtest_data
 from freqtrade.enums import RunMode
 from tests.exchange.candles import Market
-from tests.live.bot import ENVIRONMENT, MODEL_PATH, ROOT, SMALL
+from tests.live.bot import CONFIGS, ROOT, SMALL, environment
 
 from freqai_rnn.freqai_config import settings_from_config
 from freqai_rnn.model_folder import settings_folder, shaping_settings
+from freqai_rnn.trained_model import TrainedModel
 
 LABEL = "&-return"
 
@@ -26,7 +27,7 @@ def historic_predictions(user_data: Path, pair: str = "BTC/USDT") -> pd.DataFram
     """All that is kept of a pair, by candle; do_predict is 0 for what was not predicted live."""
     content = (user_data / "models/live/historic_predictions.pkl").read_bytes()
     frame: pd.DataFrame = pickle.loads(content)[pair].set_index("date_pred")
-    return frame[[LABEL, "do_predict"]]
+    return frame
 
 
 def live_predictions(user_data: Path, pair: str = "BTC/USDT") -> pd.Series:
@@ -61,9 +62,11 @@ def backtest(
     Predict these candles with this model file through `freqtrade backtesting`.
 
     :param folder: for its user data; must be new.
-    :param dates: candles without holes, oldest first.
+    :param dates: the candles to return; the backtest begins with the one after the training.
     """
-    first, last = (int(date.timestamp()) // 60 for date in (dates[0], dates[-1]))
+    trained_until = TrainedModel.read(model).context["date"].iloc[-1]
+    first = int(trained_until.timestamp()) // 60 + 1
+    last = int(dates[-1].timestamp()) // 60
     data = folder / "data/binance"
     data.mkdir(parents=True)
     for length in (1, 5):
@@ -72,9 +75,8 @@ def backtest(
     overlay = folder / "overlay.json"
     overlay.write_text(json.dumps({"timerange": f"{60 * first}-{60 * (last + 1)}"}))
     (folder / "small.json").write_text(json.dumps(SMALL))
-    configs = [ROOT / "config/config.json", ROOT / "config/offline-live.json"]
     arguments: dict[str, Any] = {
-        "config": [str(path) for path in (*configs, folder / "small.json", overlay)],
+        "config": [*CONFIGS, str(folder / "small.json"), str(overlay)],
         "user_data_dir": str(folder),
     }
     config = Configuration(arguments, RunMode.BACKTEST).get_config()
@@ -92,23 +94,46 @@ def backtest(
         "data_path": str(target),
     }
     (models / "pair_dictionary.json").write_text(json.dumps({f"{market.coin}/USDT": entry}))
-    command = [
-        *(sys.executable, "-m", "freqtrade", "backtesting", "--cache", "none"),
-        *(part for path in arguments["config"] for part in ("-c", path)),
-        *("--user-data-dir", str(folder), "--export", "none"),
-        *("--pairs", f"{market.coin}/USDT"),
-    ]
-    environment = {
-        **ENVIRONMENT,
-        "PYTHONPATH": os.pathsep.join([str(MODEL_PATH), str(ROOT / "strategies")]),
-        "FREQTRADE__EXCHANGE__CCXT_CONFIG__URLS__API__public": exchange_url,
-    }
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    log = run(
+        *("backtesting", "--cache", "none", "--export", "none", "--pairs", f"{market.coin}/USDT"),
+        configs=arguments["config"],
+        user_data=folder,
+        exchange_url=exchange_url,
     )
-    assert "Found model at" in done.stderr, done.stderr
-    assert "Trained lstm" not in done.stderr, done.stderr
-    assert (models / "backtesting_predictions").is_dir(), done.stderr
+    assert "Found model at" in log, log
+    assert "Trained lstm" not in log, log
+    assert (models / "backtesting_predictions").is_dir(), log
     (file,) = models.glob("backtesting_predictions/*.feather")
     frame = pd.read_feather(file)
     return frame.set_index("date")[LABEL].reindex(dates)
+
+
+def replay(user_data: Path, exchange_url: str) -> pd.DataFrame:
+    """The trades of `freqtrade backtesting --freqai-backtest-live-models` on a bot's folder."""
+    own = [user_data / f"{name}.json" for name in ("small", "overlay")]
+    configs = [*CONFIGS, *map(str, own)]
+    for command in (
+        ["download-data", "--timeframes", "1m", "5m", "--days", "2"],
+        ["backtesting", "--freqai-backtest-live-models", "--cache", "none"],
+    ):
+        run(*command, configs=configs, user_data=user_data, exchange_url=exchange_url)
+    trades: pd.DataFrame = load_backtest_data(user_data / "backtest_results")
+    return trades
+
+
+def run(*command: str, configs: list[str], user_data: Path, exchange_url: str) -> str:
+    """The log of another command of freqtrade."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "freqtrade", *command, "--user-data-dir", str(user_data)),
+            *(part for config in configs for part in ("-c", config)),
+        ],
+        cwd=ROOT,
+        env=environment(exchange_url),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr

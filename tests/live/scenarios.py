@@ -7,22 +7,25 @@ and each serves several tests.
 
 import itertools
 import json
+import re
 import resource
-import shutil
-import signal
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 from tests.exchange.server import Exchange, Faults
 from tests.live.bot import Bot
 from tests.live.host import model_files
 
+from freqai_rnn.trained_model import TrainedModel
+
 FIVE = ["BTC/USDT", "ETH/USDT", "LTC/USDT", "XRP/USDT", "EOS/USDT"]
+N_FITTED = 20
+PREDICTED = "Total time spent inferencing"
 
 
 @dataclass
@@ -40,13 +43,29 @@ class Story:
         bot.reader.join()
         self.log, self.lines = bot.log, bot.lines
 
+    def models_in_use(self) -> pd.Series:
+        """The name of the model that predicted each candle of BTC."""
+        used = pd.Series(dict(re.findall(r"Predicting BTC/USDT at (\S+) with (\S+)", self.log)))
+        used.index = pd.to_datetime(used.index, utc=True)
+        return used
+
     @property
     def errors(self) -> list[str]:
-        return [line for _, line in self.lines if " ERROR " in line or "Traceback" in line]
+        """What went wrong until the bot was told to end, and after that in this project's code.
 
-    def position(self, text: str) -> int:
-        """Where a text first is in the log; fails where it is not."""
-        return self.log.index(text)
+        The signal interrupts freqtrade anywhere, such as in a transaction, and it says so.
+        """
+        running, _, ending = self.log.partition("calling exit")
+        return [
+            *(line for line in running.splitlines() if " ERROR " in line or "Traceback" in line),
+            *(line for line in ending.splitlines() if " ERROR freqai_rnn" in line),
+        ]
+
+    def trained_before_predicting(self, pair: str) -> bool:
+        """Whether the loop went on without a model of this pair until there was a new one."""
+        texts = (f"No model ready for {pair}", f"Done training {pair}", f"Predicting {pair}")
+        positions = [self.log.index(text) for text in texts]
+        return positions == sorted(positions)
 
 
 def overlay(pairs: list[str], **freqai: Any) -> dict[str, Any]:
@@ -68,15 +87,40 @@ def n_predicted(bot: Bot, pair: str = "BTC/USDT") -> int:
     return sum(candle["do_predict"] == 1 for candle in bot.candles(pair, 20))
 
 
-def longest_gap(bot: Bot, seconds: float) -> float:
-    """The longest time between two turns of the bot's loop, which takes one per second.
+def newest(bot: Bot, pair: str = "BTC/USDT") -> pd.Timestamp:
+    """The candle that was analysed last."""
+    return pd.Timestamp(bot.candles(pair, 1)[0]["date"])
 
-    :param seconds: more than a minute, as the turn after a new candle is the longest.
+
+def wait_for_candle(
+    bot: Bot, date: pd.Timestamp, pair: str = "BTC/USDT", timeout_seconds: float = 300
+) -> None:
+    """Wait until this candle, or a later one, was analysed."""
+    bot.wait_until(lambda: newest(bot, pair) >= date, f"{pair} {date}", timeout_seconds)
+
+
+def date_of(minute: int) -> pd.Timestamp:
+    """The candle that opens at this minute since 1970."""
+    return pd.Timestamp(60 * minute, unit="s", tz="UTC")
+
+
+def held(bot: Bot) -> list[str]:
+    return [trade["pair"] for trade in bot.get("/status")]
+
+
+def longest_gap(bot: Bot) -> float:
+    """The longest time between two turns of the bot's loop, up to the one after the next candle.
+
+    It takes one turn per second, and the longest is the one that predicts.
     """
-    end, turns = time.time() + seconds, set()
-    while time.time() < end:
+    count, turns = len(bot.times(PREDICTED)), set()
+
+    def turned() -> bool:
         turns.add(pd.Timestamp(bot.get("/health")["last_process"]).timestamp())
-        time.sleep(0.1)
+        predicted = bot.times(PREDICTED)
+        return len(predicted) > count and max(turns) > predicted[count]
+
+    bot.wait_until(turned, "a turn after the next candle")
     return max(later - earlier for earlier, later in itertools.pairwise(sorted(turns)))
 
 
@@ -86,88 +130,33 @@ def trade(folder: Path, url: str) -> Story:
     settings = overlay(FIVE[:2], live_retrain_hours=0.02)
     with Bot(story.user_data, url, settings) as bot:
         bot.wait_for("Trained lstm", count=2)
-        bot.wait_until(lambda: bot.get("/trades")["trades_count"] >= 1, "a closed trade", 400)
+        bot.wait_until(lambda: bot.get("/trades")["trades_count"] >= 1, "a closed trade", 600)
         # two more models of each, and candles that the last of them predicted
-        bot.wait_until(lambda: len(model_files(story.user_data)) >= 2, "a second model", 200)
-        story.notes["gap_alone"] = longest_gap(bot, 75)
+        bot.wait_until(lambda: len(model_files(story.user_data)) >= 2, "a second model")
+        story.notes["gap_alone"] = longest_gap(bot)
         story.notes["trades"] = bot.get("/trades")["trades"]
         set_faults(bot, BTC="endless", ETH="endless")
-        count = len(bot.times("training points due to NaNs"))
-        bot.wait_for("training points due to NaNs", 120, count + 1)
-        story.notes["gap_in_training"] = longest_gap(bot, 75)
+        story.notes["training_began"] = bot.wait_for("On purpose: endless")
+        story.notes["gap_in_training"] = longest_gap(bot)
         story.notes["n_predicted"] = n_predicted(bot)
         story.end(bot)
     return story
 
 
 def start_five(folder: Path, url: str) -> Story:
-    """A bot with five pairs, ended after its first predictions: restarts begin with its files."""
+    """A bot with five pairs and open trades, ended after its first predictions.
+
+    Restarts begin with its files.
+    """
     story = Story(folder / "user_data")
-    with Bot(story.user_data, url, overlay(FIVE)) as bot:
+    settings = {**overlay(FIVE), "use_exit_signal": False, "force_entry_enable": True}
+    with Bot(story.user_data, url, settings) as bot:
         bot.wait_for("Trained lstm", count=5)
         bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in FIVE), "five predictions")
+        bot.client.post("/forceenter", json={"pair": "EOS/USDT"})  # unless the strategy was first
+        bot.wait_until(lambda: "EOS/USDT" in held(bot), "an open trade")
         story.end(bot)
     return story
-
-
-def restart(
-    folder: Path,
-    url: str,
-    before: Story,
-    n_trainings: int = 0,
-    spoil: Callable[[Path], None] = lambda _: None,
-    **freqai: Any,
-) -> Story:
-    """
-    A start on a copy of the files of another bot, until so many pairs were trained.
-
-    :param spoil: what to do to the copied user data first.
-    """
-    story = Story(folder / "user_data")
-    copy_user_data(before.user_data, story.user_data)
-    spoil(story.user_data)
-    with Bot(story.user_data, url, overlay(FIVE, **freqai)) as bot:
-        bot.wait_for("Bot heartbeat")
-        story.notes["first"] = {pair: bot.candles(pair, 1)[0] for pair in FIVE}
-        if n_trainings:
-            bot.wait_for("Trained lstm", count=n_trainings)
-            bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in FIVE), "predictions")
-        story.end(bot)
-    return story
-
-
-def spoil_models(user_data: Path) -> None:
-    """One file of the model of each pair but the last."""
-    models = [model_files(user_data, pair.split("/")[0])[-1] for pair in FIVE[:4]]
-    flip_a_bit(models[0])
-    models[1].with_name(models[1].name.replace("model.zip", "metadata.json")).unlink()
-    cut_in_half(models[2].with_name(models[2].name.replace("model.zip", "feature_pipeline.pkl")))
-    models[3].unlink()
-
-
-def spoil_lists(user_data: Path) -> None:
-    """The files about all pairs."""
-    for name in ("pair_dictionary.json", "global_metadata.json", "historic_predictions.pkl"):
-        cut_in_half(user_data / "models/live" / name)
-
-
-def cut_in_half(path: Path) -> None:
-    """A file as a power cut leaves it."""
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def flip_a_bit(path: Path) -> None:
-    """A file as a bad disk gives it."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def copy_user_data(source: Path, target: Path) -> None:
-    """A copy whose models are found in the copy: FreqAI notes whole paths."""
-    shutil.copytree(source, target)
-    path = target / "models/live/pair_dictionary.json"
-    path.write_text(path.read_text().replace(str(source), str(target)))
 
 
 def fail_to_train(folder: Path, url: str) -> Story:
@@ -189,13 +178,11 @@ def fail_to_train(folder: Path, url: str) -> Story:
         finally:
             resource.prlimit(bot.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
         story.notes["failed"] = pd.Timestamp.now("UTC")
-        trained = len(bot.times("Trained lstm"))
         n_before = n_predicted(bot)
         bot.wait_until(lambda: n_predicted(bot) > n_before, "a prediction by the old model")
         for pair in pairs[:3]:
             bot.wait_for(f"Training {pair} failed", count=2)
         set_faults(bot)
-        story.notes["trained_before"] = trained
         for pair in pairs:
             coin = pair.split("/")[0]
             n_models = len(model_files(story.user_data, coin))
@@ -203,45 +190,8 @@ def fail_to_train(folder: Path, url: str) -> Story:
                 lambda coin=coin, n=n_models: len(model_files(story.user_data, coin)) > n,
                 f"a new model of {coin}",
             )
-        story.notes["attempts"] = {pair: bot.times(f"Training {pair} failed") for pair in pairs}
-        story.notes["candles"] = bot.candles("BTC/USDT")
         story.end(bot)
     return story
-
-
-def kill(folder: Path, url: str, before: Story) -> Story:
-    """Killed twice without warning, while it trains and while it saves; then a last start."""
-    story = Story(folder / "user_data")
-    copy_user_data(before.user_data, story.user_data)
-    for trades in story.user_data.glob("trades.sqlite*"):
-        trades.unlink()  # FreqAI has no candles for an open trade of a pair that is not listed
-    settings = overlay(["BTC/USDT"], live_retrain_hours=0.001)
-    (story.user_data / "faults.json").write_text('{"BTC/USDT": "endless"}')
-    with Bot(story.user_data, url, settings) as bot:
-        bot.wait_for("training points due to NaNs")
-        time.sleep(1)
-        bot.kill()
-    (story.user_data / "faults.json").write_text('{"BTC/USDT": "large"}')
-    with Bot(story.user_data, url, settings) as bot:
-        story.notes["half_written"] = kill_while_saving(bot)
-    (story.user_data / "faults.json").unlink()
-    with Bot(story.user_data, url, settings) as bot:
-        bot.wait_for("Bot heartbeat")
-        story.notes["first"] = bot.candles("BTC/USDT", 1)[0]
-        bot.wait_for("Trained lstm")
-        story.end(bot)
-    return story
-
-
-def kill_while_saving(bot: Bot) -> list[str]:
-    """Kill the bot at the first sight of an incomplete file; return those that are left."""
-    deadline = time.time() + 120
-    while time.time() < deadline and bot.process.poll() is None:
-        if next(bot.models.glob("sub-train-BTC_*/*.partial"), None):
-            bot.process.send_signal(signal.SIGKILL)
-            bot.process.wait()
-            break
-    return [path.name for path in bot.models.glob("sub-train-BTC_*/*.partial")]
 
 
 def fail_to_answer(
@@ -249,32 +199,82 @@ def fail_to_answer(
     url: str,
     exchange: Exchange,
     faults: list[Faults],
-    after: pd.Timedelta = pd.Timedelta(0),  # noqa: B008 - it cannot change
+    settings: dict[str, Any],
+    n_after: int = 2,
 ) -> Story:
     """
     An exchange with a fault around the start of each minute, one kind after the other.
 
-    :param after: how long to go on without a fault, at least until two more predictions.
+    :param settings: an overlay.
+    :param n_after: candles to go on for, after that of the last fault.
     """
     story = Story(folder / "user_data")
-    with Bot(story.user_data, url, overlay(["BTC/USDT"])) as bot:
-        bot.wait_for("Trained lstm")
-        bot.wait_until(lambda: n_predicted(bot) > 0, "a prediction")
+    pairs = settings["exchange"]["pair_whitelist"]
+    missing: set[int] = set()
+    with Bot(story.user_data, url, settings) as bot:
+        bot.wait_for("Trained lstm", count=len(pairs))
+        bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in pairs), "predictions")
         for number, fault in enumerate(faults):
             if time.time() % 60 > 50:
                 time.sleep(15)
             time.sleep(55 - time.time() % 60)
             minute = int(time.time() // 60)  # the candle that is about to close
-            candles = {name: {minute} for name in ("missing", "repeated") if getattr(fault, name)}
-            exchange.faults = fault.model_copy(update=candles)
-            story.notes[f"fault {number}"] = (minute, exchange.faults)
+            story.notes[f"fault {number}"] = date_of(minute)
+            missing |= {minute} if fault.missing else set()
+            repeated = {minute} if fault.repeated else set()
+            exchange.faults = fault.model_copy(update={"missing": missing, "repeated": repeated})
             time.sleep(20)
-            exchange.faults = Faults(missing=exchange.faults.missing)
-        time.sleep(after.total_seconds())
-        count = len(bot.times("Total time spent inferencing"))
-        bot.wait_for("Total time spent inferencing", 200, count + 2)
-        bot.wait_until(lambda: n_predicted(bot) > 0, "a prediction")
+            exchange.faults = Faults(missing=missing)
+        for pair in pairs:
+            wait_for_candle(bot, date_of(minute + n_after), pair, 60 * n_after + 300)
         story.notes["candles"] = bot.candles("BTC/USDT")
         story.notes["requests"] = Counter(exchange.requests)
         story.end(bot)
     return story
+
+
+def use_options(folder: Path, url: str, exchange: Exchange) -> Story:
+    """FreqAI's options for a bot, all at once; then its configuration is loaded again."""
+    story = Story(folder / "user_data")
+    settings = overlay(
+        ["BTC/USDT"],
+        live_retrain_hours=0.005,
+        purge_old_models=2,
+        continual_learning=True,
+        fit_live_predictions_candles=N_FITTED,
+        feature_parameters={"DI_threshold": 10},
+    )
+    with Bot(story.user_data, url, settings) as bot:
+        bot.wait_for("Trained lstm")
+        set_faults(bot, BTC="no steps")
+        story.notes["weights"] = [weights_of_model(bot, number) for number in (0, 1)]
+        bot.wait_until(lambda: n_predicted(bot) >= 2, "two predictions")
+        while time.time() % 60 > 50:
+            time.sleep(1)
+        minute = int(time.time() // 60)  # its candle has not closed
+        story.notes["wild"] = date_of(minute)
+        exchange.faults = Faults(wild={minute})
+        wait_for_candle(bot, date_of(minute))
+        story.notes["candles"] = bot.candles("BTC/USDT")
+        reload(bot, story)
+        story.end(bot)
+    return story
+
+
+def weights_of_model(bot: Bot, number: int) -> dict[str, Any]:
+    """Those of one of the first two models, as soon as there is one."""
+    user_data = bot.user_data
+    bot.wait_until(lambda: len(model_files(user_data)) > number, f"model {number}")
+    return TrainedModel.read(model_files(user_data)[number]).estimator.networks_[0].state_dict()
+
+
+def reload(bot: Bot, story: Story) -> None:
+    """Load the configuration again while a training runs."""
+    process = psutil.Process(bot.process.pid)
+    set_faults(bot, BTC="endless")
+    bot.wait_for("On purpose: endless")
+    threads = process.num_threads()
+    bot.client.post("/reload_config").raise_for_status()
+    bot.wait_for("On purpose: endless", count=2)
+    story.notes["threads"] = (threads, process.num_threads())
+    wait_for_candle(bot, newest(bot) + pd.Timedelta(minutes=1))

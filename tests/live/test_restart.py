@@ -35,8 +35,7 @@ def test_restart_with_other_settings_trains_before_it_predicts(
     assert not after.errors
     assert "model_training_parameters.learning_rate 0.01 -> 0.02" in after.log
     for pair in FIVE:
-        assert after.notes["first"][pair]["do_predict"] == 0
-        assert after.position(f"No model ready for {pair}") < after.position("Trained lstm")
+        assert after.trained_before_predicting(pair)
     require_kept(five, after)
 
 
@@ -47,8 +46,9 @@ def test_a_model_with_a_damaged_or_missing_file_is_trained_again(
     assert len(after.errors) == 4, after.errors
     for pair in FIVE[:4]:
         assert f"The model of {pair} cannot be used, so it is trained again now." in after.log
-        assert after.notes["first"][pair]["do_predict"] == 0
+        assert after.trained_before_predicting(pair)
     assert "checksum" in after.errors[0]
+    assert "Done training EOS/USDT" not in after.log
     assert after.notes["first"]["EOS/USDT"]["do_predict"] == 1
     require_kept(five, after)
 
@@ -75,3 +75,15 @@ def test_a_kill_leaves_no_half_written_model_in_use(
     earlier = live_predictions(five.user_data)
     later = historic_predictions(killed.user_data).reindex(earlier.index)
     assert (later["&-return"] == earlier).all()
+
+
+def test_an_open_trade_of_an_unlisted_pair_is_kept_without_predictions(
+    story: Callable[[str], Story],
+) -> None:
+    killed = story("killed")
+    assert "EOS/USDT" in killed.notes["held"]
+    for candle in killed.notes["unlisted"]:
+        assert (candle["do_predict"], candle["&-return"]) == (0, 0)
+    warning = "EOS/USDT has an open trade, but is not in pair_whitelist"
+    assert killed.log.count(warning) == 1
+    assert not killed.errors

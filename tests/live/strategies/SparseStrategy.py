@@ -1,0 +1,20 @@
+"""The strategy under test, which keeps candles without trades from FreqAI, for one pair.
+
+freqtrade fills each hole of the exchange, and of the files; a strategy can still leave one.
+"""
+
+from freqtrade.strategy import CategoricalParameter
+from LiveStrategy import LiveStrategy
+from pandas import DataFrame
+
+
+class SparseStrategy(LiveStrategy):
+    sequence_length = CategoricalParameter([3, 6], default=3, space="network")
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        if metadata["pair"] != "ETH/USDT":
+            return super().populate_indicators(dataframe, metadata)
+        traded = dataframe[dataframe["volume"] > 0].reset_index(drop=True)
+        predicted = super().populate_indicators(traded, metadata)
+        new = predicted.columns.difference(dataframe.columns)
+        return dataframe.merge(predicted[["date", *new]], on="date", how="left")

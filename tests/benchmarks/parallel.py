@@ -17,7 +17,7 @@ from tests.benchmarks.timing import Row
 from freqai_rnn import RecurrentRegressor, estimator
 from freqai_rnn.sample_data import SHA256, write_sample_candles
 
-ROUNDS = 2
+ROUNDS = 1
 
 
 def rows() -> list[Row]:

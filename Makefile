@@ -33,7 +33,7 @@ report: install
 compare: data
 	@$(BIN)/python -m freqai_rnn compare $(OFFLINE)
 
-# Ratios to what one would run instead; an hour or so. `.venv/bin/python -m tests.benchmarks step` is a part.
+# Ratios to what one would run instead; long. `.venv/bin/python -m tests.benchmarks step` is a part.
 bench: data
 	@$(BIN)/python -m tests.benchmarks
 

@@ -12,10 +12,8 @@ from torch import nn
 from freqai_rnn import Settings
 from freqai_rnn.network import RecurrentNetwork
 from freqai_rnn.training import (
-    PREDICTION_BATCH_SIZE,
     EvaluationRecord,
     FitResult,
-    predict_windows,
     target_losses,
     train_network,
     weighted_mean,
@@ -412,19 +410,6 @@ def test_the_loss_of_a_target_is_the_mean_over_its_labels(loss, expected):
 def test_the_weighted_mean_divides_by_the_sum_of_weights():
     losses, weights = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([3.0, 0.0, 1.0])
     assert weighted_mean(losses, weights) == pytest.approx((3 * 1 + 0 * 2 + 1 * 4) / 4)
-
-
-@pytest.mark.parametrize("n", [1, PREDICTION_BATCH_SIZE, PREDICTION_BATCH_SIZE + 1, 600])
-def test_predictions_in_batches_equal_those_of_one_window_at_a_time(n):
-    network = new_network(make_settings(dropout=0.5))
-    features = torch.from_numpy(np.random.default_rng(0).normal(size=(700, 3))).float()
-    rows = torch.arange(S - 1, S - 1 + n)
-    predictions = predict_windows(network, features, rows, S)
-    assert predictions.shape == (n, N_LABELS)
-    with torch.no_grad():
-        for row in rows.tolist()[:: max(1, n // 20)] + rows.tolist()[-2:]:
-            expected = network(features[None, row - S + 1 : row + 1])[0]
-            torch.testing.assert_close(predictions[row - S + 1], expected)
 
 
 def test_a_record_has_number_losses_learning_rate_and_time():

@@ -18,14 +18,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .device import cuda_devices, one_thread, resolve_device
 from .network import RecurrentNetwork
+from .prediction import predict_windows
 from .settings import Settings
-from .training import (
-    FitResult,
-    predict_windows,
-    target_losses,
-    train_network,
-    weighted_mean,
-)
+from .training import FitResult, target_losses, train_network, weighted_mean
 from .windows import BoolArray, IntArray, Split, WindowTargets, complete_windows, split_targets
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The training loop: early stopping, the best checkpoints, history. Imports windows and network."""
+"""The training loop: early stopping, best checkpoints, history. Imports prediction and windows."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .network import RecurrentNetwork
+from .prediction import predict_windows
 from .settings import Settings
 from .windows import WindowTargets, gather_chunks, gather_windows, split_into_chunks
-
-PREDICTION_BATCH_SIZE = 256  # fastest of 32 … 4096 on a CPU; memory stays flat
 
 
 class TrainingStopped(Exception):  # noqa: N818 - it is no error
@@ -70,23 +69,6 @@ def target_losses(predictions: Tensor, values: Tensor, loss: str) -> Tensor:
 def weighted_mean(losses: Tensor, weights: Tensor) -> float:
     """sum(w * loss) / sum(w)."""
     return float((losses * weights).sum() / weights.sum())
-
-
-def predict_windows(
-    network: RecurrentNetwork, features: Tensor, rows: Tensor, sequence_length: int
-) -> Tensor:
-    """Predictions of the windows that end at ``rows``, without dropout.
-
-    :return: (n, n_labels).
-    """
-    network.eval()
-    with torch.inference_mode():
-        return torch.cat(
-            [
-                network(gather_windows(features, batch, sequence_length))
-                for batch in rows.split(PREDICTION_BATCH_SIZE)
-            ]
-        )
 
 
 def train_network(

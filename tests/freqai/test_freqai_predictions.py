@@ -115,7 +115,8 @@ def test_a_missing_feature_costs_exactly_the_windows_that_hold_it(host, at):
     assert list(found.index[found["do_predict"] != 1]) == list(missing)
     assert (found.loc[missing, ["do_predict", LABEL]] == 0).all(axis=None)
     same = found.index.difference(missing)
-    pd.testing.assert_frame_equal(found.loc[same], whole.loc[same], check_exact=True)
+    # other windows in a batch may round a sum of products otherwise
+    pd.testing.assert_frame_equal(found.loc[same], whole.loc[same], rtol=1e-5, atol=0)
 
 
 def test_rows_without_a_label_stay_as_context(host):

@@ -251,12 +251,13 @@ def backtest(host: Host, **parameters: Any) -> Iterator[Backtest]:
 def test_no_process_and_no_file_outlives_the_backtest(
     host: Host, interrupt: Callable[[subprocess.Popen[bytes]], None], request: Any
 ) -> None:
-    with backtest(host, n_jobs=2, max_epochs=10**6) as started:
+    endless = {"max_epochs": 10**6, "early_stopping_patience": 10**6}
+    with backtest(host, n_jobs=2, **endless) as started:
         started.wait_for("Training BTC/USD, 1/1 pairs")
         while len(list(started.temporary.glob("freqai_rnn_*"))) < 2:
             assert started.process.poll() is None
-        while sum(child.cpu_times().user > 3 for child in started.workers()) < 2:
-            time.sleep(0.01)  # until they train
+        while sum(child.cpu_times().user > 8 for child in started.workers()) < 2:
+            time.sleep(0.01)  # until they train: to start takes them about half of that
         children = psutil.Process(started.process.pid).children(recursive=True)
         interrupt(started.process)
         assert not psutil.wait_procs(children, timeout=60)[1]

@@ -1,4 +1,8 @@
-"""Where a network is computed, and in how many threads."""
+"""Where a network is computed, in how many threads and in which memory."""
+
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -35,3 +39,25 @@ def test_one_thread_is_used_and_the_number_before_comes_back_even_after_an_error
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
+
+
+FAULTS_OF_A_FIT = """
+import resource
+import numpy as np
+from freqai_rnn import RecurrentRegressor
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+X = np.random.default_rng(0).normal(size=(1500, 84))
+model = RecurrentRegressor(training_mode="exact", max_epochs=1, device="cpu", show_progress=False)
+before = model.fit(X, X[:, 0]) and faults()
+print(model.fit(X, X[:, 0]) and faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glibc's limits")
+def test_a_training_step_does_not_return_its_memory_to_the_system():
+    code = [sys.executable, "-c", FAULTS_OF_A_FIT]
+    run = subprocess.run(code, check=True, capture_output=True, text=True)
+    assert int(run.stdout) < 10_000  # about 1,000; 50,000 if it does, some pages in every step

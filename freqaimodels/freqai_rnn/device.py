@@ -1,4 +1,4 @@
-"""Where a network is computed, and in how many threads. Imports only torch."""
+"""Where a network is computed, in how many threads and in which memory. Imports only torch."""
 
 from __future__ import annotations
 
@@ -46,3 +46,14 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep up to 64 MB of freed memory instead of returning it after each step.
+
+    A step needs some megabytes. Returned to the system they are mapped again page by page in the
+    next step, which took up to a fifth of a training. Freeing a block of just under 32 MB raises
+    glibc's limits for this process, see M_MMAP_THRESHOLD in mallopt(3); elsewhere it does nothing.
+    The block is never written, so it costs no memory.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)

@@ -16,7 +16,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .device import cuda_devices, one_thread, resolve_device
+from .device import cuda_devices, keep_freed_memory, one_thread, resolve_device
 from .network import RecurrentNetwork
 from .prediction import predict_windows
 from .settings import Settings
@@ -116,6 +116,7 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         )
         _require_windows(split, n_rows, int(complete.sum()), settings)
         train, valid = (_targets(rows, targets, weights, device) for rows in split)
+        keep_freed_memory()
         with one_thread(), torch.random.fork_rng(devices=cuda_devices(device)):
             torch.manual_seed(settings.seed)
             network = _initial_network(features.shape[1], targets.shape[1], settings, init_model)

@@ -90,6 +90,12 @@ def _fit_in_worker(key: str, task: FitTask, parent: int | None) -> Answer:
             return key, error
 
 
+def _first_fit() -> None:
+    """A fit of nothing. The first one in a process loads much of torch, which takes seconds."""
+    model = RecurrentRegressor(sequence_length=1, hidden_size=2, max_epochs=1, device="cpu")
+    model.fit(np.zeros((9, 1)), np.zeros(9))
+
+
 class FitsAhead:
     """Fits in workers what this process is about to ask for, in the order it will ask.
 
@@ -110,6 +116,8 @@ class FitsAhead:
         self._results: Generator[Answer, None, None] | None = None
         self._sent: deque[str] = deque()
         self._turn = threading.Lock()  # held by this process unless it waits for a result
+        self._start_up = threading.Thread(target=self._start_workers, daemon=True)
+        self._start_up.start()
 
     def follow(self, tasks: Callable[[], Iterator[FitTask]]) -> None:
         """Say what will be asked for from now on, unless that is under way already.
@@ -172,7 +180,15 @@ class FitsAhead:
         if self._client is not None:
             self._client.close()
 
+    def _start_workers(self) -> None:
+        """So that they are ready when this process has loaded its candles."""
+        if self._client is None:
+            n_jobs = joblib.effective_n_jobs(self._parallelism.n_jobs)
+            workers = joblib.Parallel(n_jobs, backend="loky", max_nbytes=None)
+            workers(joblib.delayed(_first_fit)() for _ in range(n_jobs))
+
     def _start(self) -> Generator[Answer, None, None]:
+        self._start_up.join()
         n_jobs = self._parallelism.n_jobs
         backend = {} if self._client is None else {"client": self._client}
         with joblib.parallel_config(self._parallelism.parallel_backend, n_jobs=n_jobs, **backend):

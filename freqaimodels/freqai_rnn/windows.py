@@ -135,7 +135,9 @@ def split_into_chunks(rows: Tensor, sequence_length: int, offset: int) -> tuple[
     :return: positions in ``rows``, by chunk.
     """
     _, counts = torch.unique_consecutive((rows + offset) // sequence_length, return_counts=True)
-    positions: tuple[Tensor, ...] = torch.arange(len(rows)).split(counts.tolist())
+    positions: tuple[Tensor, ...] = torch.arange(len(rows), device=rows.device).split(
+        counts.tolist()
+    )
     return positions
 
 

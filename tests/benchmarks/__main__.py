@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
+from freqai_rnn.device import keep_freed_memory
+
 PARTS = ("step", "fit", "memory", "parallel", "backtest", "quality")
 PACKAGES = ("freqtrade", "torch", "numpy", "scikit-learn", "lightgbm", "joblib")
 
@@ -29,7 +31,8 @@ def main() -> int:
     if unknown:
         parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
     logging.disable(logging.WARNING)
-    torch.set_num_threads(1)  # of every baseline too
+    torch.set_num_threads(1)  # these two, which `fit` does, for every baseline too
+    keep_freed_memory()
     arguments.output.mkdir(parents=True, exist_ok=True)
     for part in arguments.parts or PARTS:
         started = time.perf_counter()
@@ -47,8 +50,9 @@ def measure(part: str) -> dict[str, Any]:
     if part == "quality":
         from tests.benchmarks import quality
 
-        found = quality.walk_forward(n_jobs=os.cpu_count() or 1, seed=42)
-        return {"rows": [], "quality": quality.summarise(found).to_dict("records")}
+        summary = quality.summarise(quality.walk_forward(n_jobs=os.cpu_count() or 1, seed=42))
+        verdicts = [asdict(row) for row in quality.verdicts(summary)]
+        return {"rows": verdicts, "quality": summary.to_dict("records")}
     if part == "step":
         from tests.benchmarks.steps import rows
     elif part == "fit":

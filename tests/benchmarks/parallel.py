@@ -1,14 +1,18 @@
-"""Six trainings of a backtest: one after the other, in two processes, and with two threads each."""
+"""Trainings of a backtest: one after the other, in two processes, and with two threads each."""
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
+from distributed import LocalCluster
 from joblib import Parallel, delayed
 from tests.benchmarks.fits import real
 from tests.benchmarks.series import ROOT, Series
@@ -17,72 +21,129 @@ from tests.benchmarks.timing import Row
 from freqai_rnn import RecurrentRegressor, estimator
 from freqai_rnn.sample_data import SHA256, write_sample_candles
 
-ROUNDS = 1
+ROUNDS = {2: 2, 5: 1}  # by number of coins
+N_FITS = 6
 
 
 def rows() -> list[Row]:
-    """Ratios of wall times; both cores are busy in all but the first."""
-    found: dict[str, list[float]] = {"threads": [], "jobs": [], "rate 1": [], "rate 2": []}
-    for _ in range(ROUNDS):
-        one, two = (backtest(n_jobs) for n_jobs in (1, 2))
-        found["jobs"].append(one / two)
-        found["rate 1"].append(60 * 6 / one)
-        found["rate 2"].append(60 * 6 / two)
-        found["threads"].append(six_fits(n_jobs=1, n_threads=2) / six_fits(n_jobs=2, n_threads=1))
-    note = "whole backtest of 2 coins × 3 windows, exact training, start of freqtrade included"
-    return [
-        Row("parallel", "n_jobs=2 vs n_jobs=1", found["jobs"], target=1.8, note=note),
-        Row(
-            "parallel",
-            "2 processes × 1 thread vs 1 process × 2 threads",
-            found["threads"],
-            target=1.3,
-            note="6 fits of 5,000 candles, exact training",
-        ),
-        Row("parallel", "trainings a minute, n_jobs=1", found["rate 1"], unit="", note=note),
-        Row("parallel", "trainings a minute, n_jobs=2", found["rate 2"], unit="", note=note),
-    ]
+    """Ratios of wall times, and trainings a minute."""
+    return [*backtest_rows(), cluster_row(), *thread_rows()]
 
 
-def backtest(n_jobs: int) -> float:
-    """Seconds of `make backtest` with exact training and so many jobs, from nothing."""
+class Phases(NamedTuple):
+    """Seconds of a backtest: before its first training, until the end of its last, and after."""
+
+    start: float
+    trainings: float
+    end: float
+
+
+def backtest_rows() -> list[Row]:
+    """Whole backtests with exact training, from the start of freqtrade to its tables."""
+    out = []
+    for n_coins, n_rounds in ROUNDS.items():
+        size = f"{n_coins} coins × 3 windows"
+        rounds = [
+            tuple(backtest(n_coins, n_jobs=n_jobs) for n_jobs in (1, 2)) for _ in range(n_rounds)
+        ]
+        whole = Row("parallel", f"n_jobs=2 vs n_jobs=1, {size}", [], target=1.8)
+        inner = Row("parallel", f"its trainings alone, {size}", [])
+        for one, two in rounds:
+            whole.values.append(sum(one) / sum(two))
+            inner.values.append(one.trainings / two.trainings)
+        whole.note = "start + trainings + end: " + " vs ".join(
+            " + ".join(f"{seconds:.0f}" for seconds in phases) + " s" for phases in rounds[-1]
+        )
+        inner.note = "from the first one's start to the last one's end"
+        out += [whole, inner]
+        for n_jobs, of_round in zip((1, 2), zip(*rounds, strict=True), strict=True):
+            rates = [60 * 3 * n_coins / sum(phases) for phases in of_round]
+            what = f"trainings a minute, n_jobs={n_jobs}, {size}"
+            out.append(Row("parallel", what, rates, unit="", note="exact training"))
+    return out
+
+
+def cluster_row() -> Row:
+    """The larger backtest with two Dask workers on this machine."""
+    n_coins = max(ROUNDS)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        phases = backtest(n_coins, n_jobs=-1, parallel_backend="dask", scheduler_address=address)
+    rate = 60 * 3 * n_coins / sum(phases)
+    what = f"trainings a minute, 2 Dask workers, {n_coins} coins × 3 windows"
+    return Row("parallel", what, [rate], unit="", note="exact training")
+
+
+def backtest(n_coins: int, **parameters: Any) -> Phases:
+    """`make backtest` with so many coins, and how to train, from nothing."""
     with tempfile.TemporaryDirectory() as folder:
         user_data = Path(folder)
-        write_sample_candles(user_data / "data/coinspot", list(SHA256)[:2])
+        coins = list(SHA256)[:n_coins]
+        write_sample_candles(user_data / "data/coinspot", coins)
         overlay = user_data / "overlay.json"
-        parameters = {"training_mode": "exact", "n_jobs": n_jobs}
-        overlay.write_text(json.dumps({"freqai": {"model_training_parameters": parameters}}))
+        parameters["training_mode"] = "exact"
+        overlay.write_text(
+            json.dumps(
+                {
+                    "exchange": {"pair_whitelist": [f"{coin}/USD" for coin in coins]},
+                    "freqai": {"model_training_parameters": parameters},
+                }
+            )
+        )
         configs = [ROOT / "config/config.json", ROOT / "config/offline.json", overlay]
         command = [
             *(sys.executable, "-m", "freqtrade", "backtesting"),
             *("--freqaimodel", "LSTMRegressor", "--cache", "none"),
-            *("--user-data-dir", str(user_data)),
+            *("--user-data-dir", str(user_data), "--logfile", str(user_data / "log")),
             *(part for config in configs for part in ("-c", str(config))),
         ]
-        started = time.perf_counter()
-        run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-        seconds = time.perf_counter() - started
-    log = run.stdout + run.stderr
-    if log.count("Trained lstm") != 6:
-        raise RuntimeError(f"Not six trainings:\n{log}")
-    return seconds
+        started = time.time()
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+        ended = time.time()
+        log = (user_data / "log").read_text()
+    if log.count("Trained lstm") != 3 * n_coins:
+        raise RuntimeError(f"Not {3 * n_coins} trainings:\n{log}")
+    first = times_of(r"Training \w+/USD", log)[0]
+    last = times_of(r"Done training", log)[-1]
+    return Phases(first - started, last - first, ended - last)
 
 
-def six_fits(n_jobs: int, n_threads: int) -> float:
-    """Seconds of six fits, with a number of threads that the estimator would not take."""
+def times_of(pattern: str, log: str) -> list[float]:
+    """When freqtrade logged such lines, in seconds since 1970."""
+    found = re.findall(rf"^(\S+ \S+),\d+ .*{pattern}", log, flags=re.MULTILINE)
+    return [datetime.fromisoformat(text).timestamp() for text in found]
+
+
+def thread_rows() -> list[Row]:
+    """Two processes with one thread each against one process with two, workers being ready."""
+    out = []
+    for mode in ("fast", "exact"):
+        row = Row("parallel", f"2 processes × 1 thread vs 1 × 2 threads, {mode}", [], target=1.3)
+        row.note = f"{N_FITS} fits of 5,000 candles"
+        alone = Row("parallel", f"2 processes × 1 thread vs 1 × 1 thread, {mode}", [])
+        alone.note = row.note
+        both = fits(mode, n_jobs=2, n_threads=1)
+        row.values.append(fits(mode, n_jobs=1, n_threads=2) / both)
+        alone.values.append(fits(mode, n_jobs=1, n_threads=1) / both)
+        out += [row, alone]
+    return out
+
+
+def fits(mode: str, n_jobs: int, n_threads: int) -> float:
+    """Seconds of some fits, with a number of threads that the estimator would not take."""
     series = real("BTC", 5000)
     with Parallel(n_jobs=n_jobs) as parallel:
-        parallel(delayed(_fit)(series, seed, n_threads, 1) for seed in range(n_jobs))  # imports
+        parallel(delayed(_fit)(series, mode, seed, n_threads, 1) for seed in range(n_jobs))
         started = time.perf_counter()
-        parallel(delayed(_fit)(series, seed, n_threads, 100) for seed in range(6))
+        parallel(delayed(_fit)(series, mode, seed, n_threads, 100) for seed in range(N_FITS))
         return time.perf_counter() - started
 
 
-def _fit(series: Series, seed: int, n_threads: int, max_epochs: int) -> None:
+def _fit(series: Series, mode: str, seed: int, n_threads: int, max_epochs: int) -> None:
     one_thread, estimator.one_thread = estimator.one_thread, contextlib.nullcontext
     torch.set_num_threads(n_threads)
     try:
-        settings = {"training_mode": "exact", "device": "cpu", "show_progress": False}
+        settings = {"training_mode": mode, "device": "cpu", "show_progress": False}
         RecurrentRegressor(seed=seed, max_epochs=max_epochs, **settings).fit(*series)
     finally:
         estimator.one_thread = one_thread

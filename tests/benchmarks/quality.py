@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 from tests.benchmarks.series import HORIZON, LABELS, Array, sample_candles
+from tests.benchmarks.timing import Row
 
 from freqai_rnn import RecurrentRegressor, metrics
 from freqai_rnn.sample_data import SHA256
@@ -136,3 +137,17 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
                 row[f"error of {name} - lstm exact"] = difference.std() / np.sqrt(len(wide))
             out.append(row)
     return pd.DataFrame(out)
+
+
+def verdicts(summary: pd.DataFrame) -> list[Row]:
+    """Whether fast training of the LSTM predicts worse than exact by more than the paired error."""
+    out = []
+    for label, of_label in summary.groupby("label", sort=False):
+        fast = of_label.set_index("model").loc["lstm fast"]
+        for name, text in (("rank_ic", "rank IC"), ("r2", "R²")):
+            difference, error = fast[f"{name} - lstm exact"], fast[f"error of {name} - lstm exact"]
+            what = f"LSTM fast - exact, {text} of the {label}, in standard errors"
+            note = f"{difference:+.4f} ± {error:.4f}, {fast['n']} coin-windows"
+            values = [float(difference / error)]
+            out.append(Row("quality", what, values, target=-1.0, unit="", note=note))
+    return out

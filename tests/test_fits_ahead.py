@@ -1,5 +1,6 @@
 """Fits in real worker processes; what they fit is asked for in order, or not at all."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -242,6 +243,35 @@ def test_what_a_worker_imports_is_free_of_freqtrade():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+STARTED_EARLY = """
+import time, psutil
+from freqai_rnn.fits_ahead import FitsAhead
+from freqai_rnn.parallel import Parallelism
+
+def workers():
+    children = psutil.Process().children()
+    return [child for child in children if "popen_loky" in " ".join(child.cmdline())]
+
+if __name__ == "__main__":
+    ahead = FitsAhead(Parallelism(n_jobs=2))
+    until = time.monotonic() + 120
+    # importing takes a second of CPU time at least
+    while sum(worker.cpu_times().user > 1 for worker in workers()) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+"""
+
+
+def test_workers_start_before_anything_is_asked_for_and_end_with_the_process():
+    with subprocess.Popen([sys.executable, "-c", STARTED_EARLY]) as process:
+        children = set()
+        while process.poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                children |= set(psutil.Process(process.pid).children(recursive=True))
+    assert process.returncode == 0
+    assert not psutil.wait_procs(children, timeout=60)[1]
 
 
 def test_a_class_of_this_file_reaches_the_workers():

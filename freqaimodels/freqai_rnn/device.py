@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h; see mallopt(3)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -49,11 +53,13 @@ def one_thread() -> Iterator[None]:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep up to 64 MB of freed memory instead of returning it after each step.
+    """Let glibc keep up to 64 MB of freed memory instead of returning it after each step.
 
     A step needs some megabytes. Returned to the system they are mapped again page by page in the
-    next step, which took up to a fifth of a training. Freeing a block of just under 32 MB raises
-    glibc's limits for this process, see M_MMAP_THRESHOLD in mallopt(3); elsewhere it does nothing.
-    The block is never written, so it costs no memory.
+    next step, which takes up to a fifth of a training, and half of it where Dask starts a worker,
+    which asks for it with MALLOC_TRIM_THRESHOLD_. With another C library this does nothing.
     """
-    torch.empty(31 * 2**20, dtype=torch.uint8)
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_TRIM_THRESHOLD, 64 * 2**20)
+        libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)

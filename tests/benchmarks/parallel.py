@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -140,6 +141,7 @@ def fits(mode: str, n_jobs: int, n_threads: int) -> float:
 
 
 def _fit(series: Series, mode: str, seed: int, n_threads: int, max_epochs: int) -> None:
+    logging.disable(logging.WARNING)  # in each worker
     one_thread, estimator.one_thread = estimator.one_thread, contextlib.nullcontext
     torch.set_num_threads(n_threads)
     try:

@@ -1,6 +1,7 @@
 """Walk-forward on the sample coins: what each model predicts, out of sample."""
 
 import itertools
+import logging
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -91,6 +92,7 @@ def predict(model: str, data: Data, seed: int) -> Array:
 
 def measure(task: Task, seed: int) -> Iterator[dict[str, Any]]:
     """Rank IC and R² against zero of every model on one task."""
+    logging.disable(logging.WARNING)  # in each worker
     data = prepare(task)
     scored = ~np.isnan(data.realised)
     for model in MODELS:

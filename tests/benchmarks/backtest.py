@@ -1,4 +1,4 @@
-"""Where the time of `make backtest` goes: `python -m tests.benchmarks.backtest` is one such run."""
+"""Where the time of a backtest goes."""
 
 import json
 import subprocess
@@ -12,12 +12,13 @@ from typing import Any
 from tests.benchmarks.series import ROOT
 from tests.benchmarks.timing import Row
 
-from freqai_rnn.sample_data import SHA256
+from freqai_rnn.sample_data import SHA256, write_sample_candles
 
 
 def rows() -> list[Row]:
     """Share of the time that is neither training nor prediction nor features."""
     with tempfile.TemporaryDirectory() as folder:
+        write_sample_candles(Path(folder) / "data/coinspot", list(SHA256))
         started = time.perf_counter()
         command = [sys.executable, "-m", "tests.benchmarks.backtest", folder]
         run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
@@ -31,18 +32,19 @@ def rows() -> list[Row]:
 
 
 def main(user_data: Path) -> None:
-    """Backtest the sample coins with default settings, and print the seconds by purpose."""
+    """Backtest the sample coins with default settings, and print the seconds by purpose.
+
+    :param user_data: folder that holds their candles.
+    """
     from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
     from freqtrade.main import main as freqtrade
 
     from freqai_rnn.estimator import RecurrentRegressor
-    from freqai_rnn.sample_data import write_sample_candles
 
     spent: dict[str, float] = {}
     watch(spent, "training", RecurrentRegressor, "fit")
     watch(spent, "prediction", RecurrentRegressor, "predict")
     watch(spent, "features", FreqaiDataKitchen, "use_strategy_to_populate_indicators")
-    write_sample_candles(user_data / "data/coinspot", list(SHA256))
     overlay = user_data / "overlay.json"
     pairs = [f"{coin}/USD" for coin in SHA256]
     overlay.write_text(json.dumps({"exchange": {"pair_whitelist": pairs}}))

@@ -56,7 +56,7 @@ def keep_freed_memory() -> None:
     """Let glibc keep up to 64 MB of freed memory instead of returning it after each step.
 
     A step needs some megabytes. Returned to the system they are mapped again page by page in the
-    next step, which takes up to a fifth of a training, and half of it where Dask starts a worker,
+    next step, which took up to a fifth of a training, and over a third where Dask starts a worker,
     which asks for it with MALLOC_TRIM_THRESHOLD_. With another C library this does nothing.
     """
     if platform.libc_ver()[0] == "glibc":

@@ -10,6 +10,7 @@ the weights of what goes through tanh are doubled beforehand.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -69,7 +70,7 @@ def _last_states(layers: Sequence[_Layer], features: Tensor, windows: Tensor) ->
     return states
 
 
-class _Layer:
+class _Layer(ABC):
     """A layer and its states in a batch of windows.
 
     :ivar states: (B, hidden_size).
@@ -95,9 +96,9 @@ class _Layer:
         """What inputs (B, F) give to the gates."""
         return torch.addmm(self.bias, inputs, self.w_ih, out=out)
 
+    @abstractmethod
     def step(self) -> None:
         """Advance the states by one candle."""
-        raise NotImplementedError
 
 
 class _LSTMLayer(_Layer):

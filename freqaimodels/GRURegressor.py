@@ -1,6 +1,6 @@
 """GRU for FreqAI: ``--freqaimodel GRURegressor``."""
 
-from freqai_rnn.freqai_model import RecurrentFreqaiModel
+from freqai_rnn.freqai.model import RecurrentFreqaiModel
 
 
 class GRURegressor(RecurrentFreqaiModel):

@@ -1,6 +1,6 @@
 """LSTM for FreqAI: ``--freqaimodel LSTMRegressor``."""
 
-from freqai_rnn.freqai_model import RecurrentFreqaiModel
+from freqai_rnn.freqai.model import RecurrentFreqaiModel
 
 
 class LSTMRegressor(RecurrentFreqaiModel):

@@ -1,7 +1,7 @@
 """LSTM and GRU regression on candles, for scikit-learn and for Freqtrade's FreqAI."""
 
-from .estimator import RecurrentRegressor
-from .settings import Settings
+from .estimators.recurrent import RecurrentRegressor
+from .network.settings import Settings
 
 __all__ = ["RecurrentRegressor", "Settings"]
 __version__ = "0.1.0"

@@ -133,9 +133,13 @@ def _run_sample_data(arguments: argparse.Namespace) -> None:
 
 def _run_report(arguments: argparse.Namespace) -> None:
     # These need plotly, and seconds to import.
-    from .evaluation.report import write_report
-    from .evaluation.report_config import label_definitions, read_configuration, time_window
-    from .evaluation.stored_predictions import read_runs
+    from .evaluation.backtests.configuration import (
+        label_definitions,
+        read_configuration,
+        time_window,
+    )
+    from .evaluation.backtests.predictions import read_runs
+    from .evaluation.pages.report import write_report
 
     configuration = read_configuration(arguments.config, arguments.userdir, arguments.datadir)
     labels = label_definitions(arguments.label)
@@ -151,9 +155,9 @@ def _run_report(arguments: argparse.Namespace) -> None:
 
 
 def _run_compare(arguments: argparse.Namespace) -> None:
-    from .evaluation.compare import findings, lead, markdown_table
-    from .evaluation.compare_page import run_comparison
-    from .evaluation.report_config import label_definitions, read_configuration
+    from .evaluation.backtests.configuration import label_definitions, read_configuration
+    from .evaluation.comparison import findings, lead, markdown_table
+    from .evaluation.pages.compare import run_comparison
 
     configuration = read_configuration(arguments.config, arguments.userdir, arguments.datadir)
     comparison, written = run_comparison(

@@ -39,7 +39,7 @@ def main(user_data: Path) -> None:
     from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
     from freqtrade.main import main as freqtrade
 
-    from freqai_rnn.estimator import RecurrentRegressor
+    from freqai_rnn.estimators.recurrent import RecurrentRegressor
 
     spent: dict[str, float] = {}
     watch(spent, "training", RecurrentRegressor, "fit")

@@ -21,8 +21,8 @@ from tests.benchmarks.timing import Row, in_turn, ratios, timed
 from torch import nn
 
 from freqai_rnn import RecurrentRegressor, Settings
-from freqai_rnn.network import RecurrentNetwork
-from freqai_rnn.prediction import BATCH_SIZE
+from freqai_rnn.network.prediction import BATCH_SIZE
+from freqai_rnn.network.recurrent_network import RecurrentNetwork
 
 N_CANDLES = 1000
 

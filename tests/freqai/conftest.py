@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from freqtrade_host import HERE, ROOT, TWO_PAIRS, Host, Run, run_python
+from tests.freqai.freqtrade_host import HERE, ROOT, TWO_PAIRS, Host, Run, run_python
 
 from freqai_rnn.sample_data import write_sample_candles
 

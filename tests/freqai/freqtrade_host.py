@@ -25,7 +25,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.main import main as freqtrade_main
 from freqtrade.resolvers import StrategyResolver
 
-from freqai_rnn.trained_model import TrainedModel
+from freqai_rnn.freqai.trained_model import TrainedModel
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

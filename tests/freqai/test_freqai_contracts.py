@@ -4,13 +4,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from freqtrade_host import LABEL, ROOT, Host, without_freqai_rnn
+from tests.freqai.freqtrade_host import LABEL, ROOT, Host, without_freqai_rnn
 
 import freqai_rnn
 
 
 def test_freqai_rnn_is_really_hidden():
-    finished = without_freqai_rnn("-c", "import freqtrade, freqai_rnn.freqai_model")
+    finished = without_freqai_rnn("-c", "import freqtrade, freqai_rnn.freqai.model")
     assert "No module named 'freqai_rnn" in finished.stderr
 
 
@@ -49,7 +49,7 @@ def test_gru_trains_and_predicts(host):
 
 def test_a_users_subclass_can_choose_the_cell(host, tmp_path):
     (tmp_path / "MyRegressor.py").write_text(
-        "from freqai_rnn.freqai_model import RecurrentFreqaiModel\n"
+        "from freqai_rnn.freqai.model import RecurrentFreqaiModel\n"
         "class MyRegressor(RecurrentFreqaiModel):\n"
         "    cell_type = 'gru'\n"
     )
@@ -76,9 +76,9 @@ def test_a_copied_folder_trains_and_loads_in_another_process(tmp_path, candles, 
 
 def test_the_wheel_holds_the_package_and_both_model_files(wheel):
     inside = {str(path.relative_to(wheel)) for path in wheel.rglob("*") if path.is_file()}
-    package = {
-        f"freqai_rnn/{path.name}" for path in (ROOT / "freqaimodels/freqai_rnn").glob("*.py")
-    }
+    models = ROOT / "freqaimodels"
+    package = {str(path.relative_to(models)) for path in models.rglob("freqai_rnn/**/*.py")}
+    assert "freqai_rnn/network/windows.py" in package
     assert (
         package
         | {

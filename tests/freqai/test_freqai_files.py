@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from freqtrade_host import LABEL, MIDDLE, START, TWO_PAIRS, Host, run_python
+from tests.freqai.freqtrade_host import LABEL, MIDDLE, START, TWO_PAIRS, Host, run_python
 
-from freqai_rnn.trained_model import TrainedModel
+from freqai_rnn.freqai.trained_model import TrainedModel
 
 LOAD = """
 import json, pickle, sys

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from freqtrade_host import (
+from sklearn.metrics import pairwise_distances
+from tests.freqai.freqtrade_host import (
     LABEL,
     MIDDLE,
     START,
@@ -15,9 +16,8 @@ from freqtrade_host import (
     recorded,
     recording,
 )
-from sklearn.metrics import pairwise_distances
 
-from freqai_rnn.trained_model import TrainedModel
+from freqai_rnn.freqai.trained_model import TrainedModel
 
 HOUR = pd.Timedelta(hours=1)
 DATES = pd.date_range(START, STOP - HOUR, freq="h")

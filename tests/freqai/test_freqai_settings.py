@@ -6,7 +6,7 @@ from typing import Any
 import cloudpickle
 import pandas as pd
 import pytest
-from freqtrade_host import LABEL, MIDDLE, START, STOP
+from tests.freqai.freqtrade_host import LABEL, MIDDLE, START, STOP
 
 
 def overlay(path: str, value: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_another_model_class_never_meets_old_predictions(trained, tmp_path):
 MINMAX = """
 from datasieve.pipeline import Pipeline
 from datasieve.transforms import SKLearnWrapper
-from freqai_rnn.freqai_model import RecurrentFreqaiModel
+from freqai_rnn.freqai.model import RecurrentFreqaiModel
 from sklearn.preprocessing import MinMaxScaler
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from freqtrade_host import LABEL, Host, recorded, recording
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tests.freqai.freqtrade_host import LABEL, Host, recorded, recording
 
 from freqai_rnn import RecurrentRegressor
-from freqai_rnn.trained_model import TrainedModel
+from freqai_rnn.freqai.trained_model import TrainedModel
 
 N_LABELLED = 477  # of 480 training candles, the last 3 have no label
 N_TEST = math.ceil(0.15 * N_LABELLED)  # scikit-learn's split rounds up
@@ -146,7 +146,7 @@ def test_continual_learning_goes_on_from_the_latest_model_on_disk(host, kept):
 def test_continual_learning_with_another_architecture_says_that_it_starts_anew(host, tmp_path):
     (tmp_path / "GrowingRegressor.py").write_text(
         "from dataclasses import replace\n"
-        "from freqai_rnn.freqai_model import RecurrentFreqaiModel\n"
+        "from freqai_rnn.freqai.model import RecurrentFreqaiModel\n"
         "class GrowingRegressor(RecurrentFreqaiModel):\n"
         "    cell_type = 'lstm'\n"
         "    def train(self, *args, **kwargs):\n"

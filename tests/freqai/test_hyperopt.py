@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from freqtrade.data.btanalysis import load_backtest_stats
-from freqtrade_host import ENVIRONMENT, HERE, ROOT, Host, Run, without_freqai_rnn
+from tests.freqai.freqtrade_host import ENVIRONMENT, HERE, ROOT, Host, Run, without_freqai_rnn
 
 GRID = [(length, size) for length in (6, 4) for size in (8, 4)]
 PAIRS = ["BTC/USD", "ETH/USD"]

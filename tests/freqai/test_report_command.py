@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from freqtrade_host import ENVIRONMENT, HERE, SMALL, Host
+from tests.freqai.freqtrade_host import ENVIRONMENT, HERE, SMALL, Host
 
 from freqai_rnn.__main__ import main
 

@@ -16,9 +16,9 @@ from freqtrade.enums import RunMode
 from tests.exchange.candles import Market
 from tests.live.bot import CONFIGS, ROOT, SMALL, environment
 
-from freqai_rnn.freqai_config import settings_from_config
-from freqai_rnn.model_folder import settings_folder, shaping_settings
-from freqai_rnn.trained_model import TrainedModel
+from freqai_rnn.freqai.config import settings_from_config
+from freqai_rnn.freqai.folders import settings_folder, shaping_settings
+from freqai_rnn.freqai.trained_model import TrainedModel
 
 LABEL = "&-return"
 

@@ -9,7 +9,7 @@ from tests.exchange.candles import Market
 from tests.live.host import backtest, historic_predictions, live_predictions, model_files
 from tests.live.scenarios import FIVE, Story
 
-from freqai_rnn.trained_model import TrainedModel
+from freqai_rnn.freqai.trained_model import TrainedModel
 
 
 def saved_at(model: Path) -> pd.Timestamp:

@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from .. import metrics
-from .stored_predictions import StoredRun
+from .backtests.predictions import StoredRun
 from .uncertainty import Bootstrap, Estimate, FloatArray
 
 FLAT = 0.01

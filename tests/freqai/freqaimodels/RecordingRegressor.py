@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from freqai_rnn.freqai_model import RecurrentFreqaiModel
+from freqai_rnn.freqai.model import RecurrentFreqaiModel
 
 
 class RecordingRegressor(RecurrentFreqaiModel):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from freqai_rnn.freqai_model import RecurrentFreqaiModel
+from freqai_rnn.freqai.model import RecurrentFreqaiModel
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Estimators on candles with scikit-learn's interface."""

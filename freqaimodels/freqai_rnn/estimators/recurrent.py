@@ -1,0 +1,336 @@
+"""RecurrentRegressor: the network as a scikit-learn estimator. Imports the rest of the core."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils import Tags, check_array, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ..network.device import cuda_devices, keep_freed_memory, one_thread, resolve_device
+from ..network.prediction import predict_windows
+from ..network.recurrent_network import RecurrentNetwork
+from ..network.settings import Settings
+from ..network.training import FitResult, target_losses, train_network, weighted_mean
+from ..network.windows import (
+    BoolArray,
+    IntArray,
+    Split,
+    WindowTargets,
+    complete_windows,
+    split_targets,
+)
+
+logger = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.floating]
+
+
+class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
+    """LSTM or GRU regression on sliding windows of consecutive rows.
+
+    **Rows are candles, oldest first, and their order is data**: the prediction of a row depends
+    on the ``sequence_length`` - 1 rows before it. Never shuffle or drop rows before ``fit``; give
+    a row without a usable target y = NaN, and it stays as context of later windows. The target of
+    the window that ends with row t is y[t]; nothing after row t is read. See ``windows``.
+
+    The parameters are those of ``Settings``, stored as given and checked by ``fit``.
+
+    :ivar networks_: the trained networks, best first; a prediction is the mean of theirs.
+    :ivar history_: one ``EvaluationRecord`` per evaluation.
+    :ivar best_epoch_: epochs trained at the lowest validation loss, such as 1.25 (without
+        validation, all).
+    :ivar n_train_windows_: windows that trained the weights.
+    :ivar n_valid_windows_: windows that chose among them.
+    :ivar split_: the rows behind these two numbers.
+    :ivar settings_: the settings of this fit.
+    :ivar summary_: what this fit did, in the words of its log line.
+
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> y = np.convolve(X[:, 0], [0.5, 0.3, 0.2])[:200]
+    >>> model = RecurrentRegressor(sequence_length=3, hidden_size=8, max_epochs=2).fit(X, y)
+    >>> np.isnan(model.predict(X)).nonzero()[0]
+    array([0, 1])
+    """
+
+    # Settings are frozen and checked at once; an estimator is neither before it is fitted.
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __post_init__(self) -> None:
+        """Store only."""
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        validation_mask: npt.ArrayLike | None = None,
+        candle_index: npt.ArrayLike | None = None,
+        init_model: RecurrentRegressor | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Self:
+        """Train on every complete window that has a target.
+
+        :param X: (n_rows, n_features). NaN in a row breaks each window that holds it.
+        :param y: (n_rows,) or (n_rows, n_labels). A row with NaN is context, never a target.
+        :param sample_weight: (n_rows,) weight of each target's loss, only their ratios matter; 0
+            is the same as a target of NaN.
+        :param validation_mask: (n_rows,) True for rows whose targets validate, instead of the
+            last ``validation_fraction``.
+        :param candle_index: (n_rows,) whole number of each row's candle on the time axis; a
+            window never bridges a jump.
+        :param init_model: a fitted regressor whose best weights to start from. Where its network
+            has another architecture this is said in the log, and training starts anew.
+        :param should_stop: asked before each step; True ends ``fit`` with ``TrainingStopped``.
+        :raises ValueError: for a setting out of range, infinite values, arrays that do not fit
+            together, or no window to train on.
+        :raises FloatingPointError: if the loss becomes NaN or infinite.
+        """
+        started = time.perf_counter()
+        settings = Settings(**self.get_params())
+        device = resolve_device(settings.device)
+        features, targets, weights = self._validate(X, y, sample_weight)
+        n_rows = len(features)
+        complete = complete_windows(
+            _usable(features),
+            settings.sequence_length,
+            _row_vector("candle_index", candle_index, n_rows, np.int64),
+        )
+        split = split_targets(
+            complete & ~np.isnan(targets).any(axis=1) & (weights > 0),
+            settings.validation_fraction,
+            settings.validation_gap,
+            _row_vector("validation_mask", validation_mask, n_rows, np.bool_),
+        )
+        _require_windows(split, n_rows, int(complete.sum()), settings)
+        train, valid = (_targets(rows, targets, weights, device) for rows in split)
+        keep_freed_memory()
+        with one_thread(), torch.random.fork_rng(devices=cuda_devices(device)):
+            torch.manual_seed(settings.seed)
+            network = _initial_network(features.shape[1], targets.shape[1], settings, init_model)
+            result = train_network(
+                network.to(device),
+                torch.from_numpy(features).to(device),
+                train,
+                valid,
+                settings,
+                should_stop,
+            )
+        self._store(result, settings, split)
+        self.summary_ = self._summary(n_rows, train, valid, time.perf_counter() - started)
+        logger.info(self.summary_)
+        return self
+
+    def predict(
+        self,
+        X: npt.ArrayLike,
+        context: npt.ArrayLike | None = None,
+        candle_index: npt.ArrayLike | None = None,
+    ) -> npt.NDArray[np.float64]:
+        """Predict one value per row and label; NaN where a row has no complete window.
+
+        :param X: (n_rows, n_features).
+        :param context: (n_context, n_features) the rows directly before X, without a hole, so
+            that row 0 of X has a window too; more than ``sequence_length`` - 1 are not read.
+        :param candle_index: (n_rows,) as in ``fit``, for the rows of X.
+        :return: (n_rows,), or (n_rows, n_labels) if y had two dimensions.
+        :raises ValueError: if the columns of X or context are not those of ``fit``.
+        """
+        check_is_fitted(self)
+        settings = self.settings_
+        features = self._features(X, reset=False)
+        n_rows = len(features)
+        index = _row_vector("candle_index", candle_index, n_rows, np.int64)
+        if context is not None and settings.sequence_length > 1 and len(np.asarray(context)):
+            before = self._features(context, reset=False)[1 - settings.sequence_length :]
+            features = np.concatenate([before, features])
+            if index is not None:
+                index = np.concatenate([index[0] - np.arange(len(before), 0, -1), index])
+        complete = complete_windows(_usable(features), settings.sequence_length, index)
+        complete[: len(features) - n_rows] = False
+        predictions = np.full((len(features), self.n_labels_), np.nan)
+        if complete.any():
+            predictions[complete] = self._predict_rows(features, np.flatnonzero(complete))
+        predictions = predictions[len(features) - n_rows :]
+        return predictions[:, 0] if self.y_ndim_ == 1 else predictions
+
+    def score(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> float:
+        """R² over the rows that have both a prediction and a target."""
+        predictions, targets = self.predict(X), self._targets_of(y)
+        scored = ~np.isnan(targets).any(axis=1) & ~np.isnan(predictions).reshape(
+            len(targets), -1
+        ).any(axis=1)
+        weights = None if sample_weight is None else np.asarray(sample_weight)[scored]
+        return float(r2_score(targets[scored], predictions[scored], sample_weight=weights))
+
+    def _validate(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], FloatArray]:
+        if y is None:
+            raise ValueError(
+                "RecurrentRegressor requires y to be passed, but the target y is None."
+            )
+        features = self._features(X, reset=True)
+        targets = self._targets_of(y)
+        check_consistent_length(features, targets)
+        self.y_ndim_ = np.asarray(y).ndim
+        self.n_labels_ = targets.shape[1]
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        return features, targets, weights
+
+    def _features(self, X: npt.ArrayLike, *, reset: bool) -> npt.NDArray[np.float32]:
+        # float32 in C order and NaN allowed: a writable array like that is used as it is
+        features: npt.NDArray[np.float32] = validate_data(
+            self, X, reset=reset, dtype=np.float32, order="C", ensure_all_finite="allow-nan"
+        )
+        return features if features.flags.writeable else features.copy()
+
+    @staticmethod
+    def _targets_of(y: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        targets: npt.NDArray[np.float32] = check_array(
+            y, ensure_2d=False, dtype=np.float32, ensure_all_finite="allow-nan", input_name="y"
+        )
+        return targets.reshape(len(targets), -1)
+
+    def _store(self, result: FitResult, settings: Settings, split: Split) -> None:
+        # on the CPU, so that a fitted and a loaded model predict the same
+        self.networks_ = [checkpoint.network.cpu().eval() for checkpoint in result.checkpoints]
+        self.history_ = result.history
+        self.best_epoch_ = result.checkpoints[0].epoch
+        self.split_ = split
+        self.n_train_windows_, self.n_valid_windows_ = (len(rows) for rows in split)
+        self.settings_ = settings
+
+    def _predict_rows(self, features: FloatArray, rows: IntArray) -> FloatArray:
+        inputs, window_rows = torch.from_numpy(features), torch.from_numpy(rows)
+        with one_thread():
+            predictions = [
+                predict_windows(network, inputs, window_rows, self.settings_.sequence_length)
+                for network in self.networks_
+            ]
+        mean: FloatArray = torch.stack(predictions).mean(dim=0).numpy()
+        return mean
+
+    def _summary(
+        self, n_rows: int, train: WindowTargets, valid: WindowTargets, seconds: float
+    ) -> str:
+        text = (
+            f"Trained {self.settings_.cell_type} on {n_rows} rows, {self.n_train_windows_} "
+            f"training and {self.n_valid_windows_} validation windows of "
+            f"{self.settings_.sequence_length}, {self.history_[-1].epoch:g} epochs in "
+            f"{seconds:.1f} s"
+        )
+        if not len(valid.rows):
+            return f"{text}; no validation, so all epochs were trained and the last ones kept."
+        mean = (train.values * train.weights[:, None]).mean(dim=0).expand_as(valid.values)
+        baseline = weighted_mean(
+            target_losses(mean, valid.values, self.settings_.loss), valid.weights
+        )
+        best = min(record.valid_loss for record in self.history_ if record.valid_loss is not None)
+        return (
+            f"{text}; best epoch {self.best_epoch_:g} with validation loss {best:.6g} "
+            f"(predicting the training mean: {baseline:.6g})."
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Weights travel as the bytes of ``torch.save``, to be read weights-only."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "networks_" in state:
+            buffer = io.BytesIO()
+            weights = [network.state_dict() for network in state.pop("networks_")]
+            torch.save(weights, buffer)
+            state["weights"] = buffer.getvalue()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read the weights without executing code."""
+        state = dict(state)
+        weights = state.pop("weights", None)
+        super().__setstate__(state)
+        if weights is not None:
+            loaded = torch.load(io.BytesIO(weights), weights_only=True, map_location="cpu")
+            self.networks_ = [self._network_of(item) for item in loaded]
+
+    def _network_of(self, weights: dict[str, torch.Tensor]) -> RecurrentNetwork:
+        with torch.device("meta"):  # no random numbers are drawn for weights about to be replaced
+            network = RecurrentNetwork(self.n_features_in_, self.n_labels_, self.settings_)
+        network.load_state_dict(weights, assign=True)
+        return network.eval()
+
+
+def _usable(features: FloatArray) -> BoolArray:
+    return np.asarray(~np.isnan(features).any(axis=1))
+
+
+def _row_vector(
+    name: str, values: npt.ArrayLike | None, n_rows: int, dtype: type[Any]
+) -> npt.NDArray[Any] | None:
+    if values is None:
+        return None
+    array = np.asarray(values)
+    if array.shape != (n_rows,):
+        raise ValueError(f"{name} must have one entry per row, ({n_rows},), got {array.shape}.")
+    if not np.can_cast(array.dtype, dtype, casting="safe"):
+        raise ValueError(f"{name} must be of type {np.dtype(dtype).name}, got {array.dtype}.")
+    return array.astype(dtype)
+
+
+def _require_windows(split: Split, n_rows: int, n_complete: int, settings: Settings) -> None:
+    n_train, n_valid = (len(rows) for rows in split)
+    if n_train < 1:
+        raise ValueError(
+            f"No window to train on: {n_rows} rows hold {n_complete} complete windows of "
+            f"sequence_length={settings.sequence_length}; {n_valid} of them validate and "
+            f"validation_gap={settings.validation_gap} rows around those are left out. Give more "
+            "rows, a shorter sequence_length, or fewer rows with NaN."
+        )
+
+
+def _targets(
+    rows: IntArray, targets: FloatArray, weights: FloatArray, device: torch.device
+) -> WindowTargets:
+    chosen = weights[rows]
+    relative = chosen / chosen.mean() if len(rows) else chosen
+    return WindowTargets(
+        torch.from_numpy(rows).to(device),
+        torch.from_numpy(targets[rows]).to(device),
+        torch.from_numpy(relative.astype(np.float32)).to(device),
+    )
+
+
+def _initial_network(
+    n_features: int, n_labels: int, settings: Settings, init_model: RecurrentRegressor | None
+) -> RecurrentNetwork:
+    network = RecurrentNetwork(n_features, n_labels, settings)
+    if init_model is None:
+        return network
+    check_is_fitted(init_model)
+    weights = init_model.networks_[0].state_dict()
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        logger.warning("The network's architecture changed, training starts anew: %s", error)
+        torch.manual_seed(settings.seed)  # as if there had been no init_model
+        return RecurrentNetwork(n_features, n_labels, settings)
+    return network

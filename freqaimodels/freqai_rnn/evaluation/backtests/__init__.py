@@ -1,0 +1,1 @@
+"""What a backtest left behind, read with freqtrade's own functions."""

@@ -1,0 +1,290 @@
+"""What a backtest left behind: FreqAI's predictions with all that is recorded beside them.
+
+Reads FreqAI's files only, so it works for every FreqAI regressor. Imports the candles' modules.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .configuration import Configuration, candle_length, read_json
+from .realised import IN_WORDS, definitions_for, read_closes, realised_labels, training_mismatch
+from .results import BacktestResult, last_backtest, predictions_folder
+
+FILE_NAME = re.compile(r"cb_(?P<coin>.+)_(?P<trained>\d+)_prediction\.feather")
+MISMATCH = 0.05
+"""A horizon that is wrong by a candle in five changes the spread of a label by 10 %."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One trained model and the candles it predicted.
+
+    :ivar trained: end of its training period.
+    :ivar history: what the training left, as in ``TrainedModel.history``; None for other models.
+    :ivar prediction_seconds: from the saved model to the saved predictions; NaN if not known.
+    """
+
+    pair: str
+    trained: pd.Timestamp
+    history: Mapping[str, Any] | None
+    features: tuple[str, ...]
+    prediction_seconds: float
+
+    @property
+    def train_seconds(self) -> float:
+        """Seconds of the training; NaN without a history."""
+        evaluations = (self.history or {}).get("evaluations", [])
+        return sum(record["seconds"] for record in evaluations) if evaluations else float("nan")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """The predictions of one label by the models of one identifier.
+
+    :ivar candles: a row per predicted candle and pair: pair, trained, date, candle (number on the
+        time axis), predicted, realised (NaN where the future is not known), used (do_predict 1).
+    :ivar settings: the ``freqai`` section of the run.
+    :ivar command: that repeats the run; empty if not known.
+    :ivar result: freqtrade's summary of the trades; empty if not known.
+    """
+
+    identifier: str
+    folder: Path
+    model: str
+    label: str
+    definition: str
+    timeframe: str
+    label_period_candles: int
+    candles: pd.DataFrame
+    slices: tuple[Slice, ...]
+    settings: Mapping[str, Any]
+    command: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """The label in words."""
+        return IN_WORDS[self.definition].format(self.label_period_candles)
+
+    @property
+    def evaluated(self) -> pd.DataFrame:
+        """The candles that have a prediction and a known future."""
+        return self.candles[self.candles["used"] & self.candles["realised"].notna()]
+
+
+def read_runs(
+    configuration: Configuration,
+    identifier: str,
+    labels: Mapping[str, str],
+    timerange: tuple[pd.Timestamp | None, pd.Timestamp | None] = (None, None),
+    results: Path | None = None,
+) -> list[StoredRun]:
+    """Read the predictions of an identifier, one run per label.
+
+    :param identifier: of FreqAI; may go on with ``/settings-…``, else the latest settings count.
+    :param labels: definition by label to evaluate; empty takes all of them.
+    :param timerange: first candle, and the first one too late; None for no limit.
+    :param results: folder of backtest results; None takes that of the user folder.
+    :raises FileNotFoundError: if there are no predictions.
+    :raises ValueError: if they cannot be evaluated.
+    """
+    folder = predictions_folder(configuration.user_data / "models", identifier)
+    settings, timeframe, pairs = _recorded_settings(folder, configuration)
+    candle = candle_length(timeframe)
+    stored, warnings = _read_predictions(folder, pairs, timerange)
+    names = [name for name in stored.columns if f"{name}_mean" in stored.columns]
+    result = last_backtest(
+        results or configuration.user_data / "backtest_results", identifier.split("/settings-")[0]
+    )
+    horizon = int(settings["feature_parameters"]["label_period_candles"])
+    futures = configuration.content.get("trading_mode", "spot") == "futures"
+    closes = {
+        pair: read_closes(configuration.datadir, pair, timeframe, candle, futures=futures)
+        for pair in stored["pair"].unique()
+    }
+    slices = tuple(
+        _read_slice(folder, pair, trained)
+        for pair, trained in stored[["pair", "trained"]].drop_duplicates().itertuples(index=False)
+    )
+    warnings += _gaps(stored, candle)
+    runs = []
+    for label, definition in definitions_for(names, labels).items():
+        realised = {pair: realised_labels(c, definition, horizon) for pair, c in closes.items()}
+        runs.append(
+            StoredRun(
+                identifier=identifier,
+                folder=folder,
+                model=_model_name(folder, result),
+                label=label,
+                definition=definition,
+                timeframe=timeframe,
+                label_period_candles=horizon,
+                candles=_with_realised(stored, label, realised, candle),
+                slices=slices,
+                settings=settings,
+                command=result.command,
+                result=result.summary,
+                warnings=(*warnings, *_mismatches(stored, label, realised, settings)),
+            )
+        )
+    return runs
+
+
+def _recorded_settings(
+    folder: Path, configuration: Configuration
+) -> tuple[dict[str, Any], str, list[str]]:
+    """FreqAI's section, timeframe and pairs of the run, from the records beside it."""
+    record = next(
+        (path for path in (folder / "run_params.json", folder.parent / "run_params.json")
+         if path.is_file()),
+        None,
+    )  # fmt: skip
+    if record is None:
+        raise FileNotFoundError(f"{folder}/run_params.json is missing, which FreqAI writes.")
+    params = read_json(record)
+    settings, timeframe = params["freqai"], str(params["timeframe"])
+    own = folder / "settings.json"
+    if own.is_file():  # of these models, while run_params.json is of the last run
+        shaping = read_json(own)
+        timeframe = str(shaping["timeframe"])
+        settings = {**settings, **{k: v for k, v in shaping.items() if k != "timeframe"}}
+    return settings, timeframe, [*(params.get("pairs") or []), *configuration.pairs]
+
+
+def _read_predictions(
+    folder: Path,
+    pairs: list[str],
+    timerange: tuple[pd.Timestamp | None, pd.Timestamp | None],
+) -> tuple[pd.DataFrame, list[str]]:
+    frames = []
+    for path in sorted(folder.glob("backtesting_predictions/*.feather")):
+        match = FILE_NAME.fullmatch(path.name)
+        if match is None:
+            raise ValueError(f"{path} must be named cb_<coin>_<seconds>_prediction.feather.")
+        frame = pd.read_feather(path)
+        frame["date"] = pd.to_datetime(frame["date"], utc=True).dt.as_unit("ms")
+        frame.insert(0, "pair", _pair_of(match["coin"], pairs, path))
+        frame.insert(1, "trained", pd.Timestamp(int(match["trained"]), unit="s", tz="UTC"))
+        frames.append(frame)
+    stored = pd.concat(frames, ignore_index=True).sort_values(["pair", "date", "trained"])
+    first, stop = timerange
+    if first is not None:
+        stored = stored[stored["date"] >= first]
+    if stop is not None:
+        stored = stored[stored["date"] < stop]
+    if stored.empty:
+        raise ValueError(f"No prediction in {folder} is within the timerange.")
+    newest = stored.drop_duplicates(["pair", "date"], keep="last").reset_index(drop=True)
+    warnings = []
+    if len(newest) < len(stored):
+        warnings.append(
+            f"{len(stored) - len(newest)} candles were predicted by two models, as slices of "
+            "several backtests overlap: the model trained last counts."
+        )
+    return newest, warnings
+
+
+def _gaps(stored: pd.DataFrame, candle: pd.Timedelta) -> list[str]:
+    """FreqAI stores no predictions for a slice whose training failed."""
+    n_expected = int((stored["date"].max() - stored["date"].min()) // candle) + 1
+    return [
+        f"{pair} has predictions for {n_stored} of {n_expected} candles: a training may have "
+        "failed, which the log of the backtest tells."
+        for pair, n_stored in stored.groupby("pair").size().items()
+        if n_stored < n_expected
+    ]
+
+
+def _pair_of(coin: str, pairs: list[str], path: Path) -> str:
+    found = {pair for pair in pairs if pair.split("/")[0].lower() == coin}
+    if len(found) != 1:
+        raise ValueError(
+            f"{path} holds predictions for {coin.upper()}, which must belong to one pair of the "
+            f"configuration, got {', '.join(sorted(found)) or 'none'} among {', '.join(pairs)}."
+        )
+    return found.pop()
+
+
+def _read_slice(folder: Path, pair: str, trained: pd.Timestamp) -> Slice:
+    coin, seconds = pair.split("/")[0], int(trained.timestamp())
+    name = f"cb_{coin.lower()}_{seconds}"
+    models = folder / f"sub-train-{coin}_{seconds}"
+    history, metadata = models / f"{name}_history.json", models / f"{name}_metadata.json"
+    predictions = folder / "backtesting_predictions" / f"{name}_prediction.feather"
+    saved = [path.stat().st_mtime for path in models.glob(f"{name}_*")]
+    elapsed = predictions.stat().st_mtime - max(saved) if saved else float("nan")
+    return Slice(
+        pair=pair,
+        trained=trained,
+        history=json.loads(history.read_text()) if history.is_file() else None,
+        features=tuple(read_json(metadata).get("training_features_list", []))
+        if metadata.is_file()
+        else (),
+        prediction_seconds=elapsed,
+    )
+
+
+def _model_name(folder: Path, result: BacktestResult) -> str:
+    if result.model:
+        return result.model
+    settings = folder / "settings.json"
+    if settings.is_file():
+        cell = read_json(settings).get("model_training_parameters", {}).get("cell_type", "")
+        return f"{str(cell).upper()}Regressor" if cell else "FreqAI model"
+    return "FreqAI model"
+
+
+def _with_realised(
+    stored: pd.DataFrame, label: str, realised: Mapping[str, pd.Series], candle: pd.Timedelta
+) -> pd.DataFrame:
+    known = np.concatenate(  # stored is sorted by pair
+        [
+            realised[str(pair)].reindex(part["date"]).to_numpy(dtype=np.float64)
+            for pair, part in stored.groupby("pair", sort=True)
+        ]
+    )
+    return pd.DataFrame(
+        {
+            "pair": stored["pair"],
+            "trained": stored["trained"],
+            "date": stored["date"],
+            "candle": ((stored["date"] - stored["date"].min()) // candle).astype(np.int64),
+            "predicted": stored[label].astype(np.float64),
+            "realised": known,
+            "used": (stored["do_predict"] == 1) & np.isfinite(stored[label]),
+        }
+    )
+
+
+def _mismatches(
+    stored: pd.DataFrame,
+    label: str,
+    realised: Mapping[str, pd.Series],
+    settings: Mapping[str, Any],
+) -> list[str]:
+    test_size = float(settings.get("data_split_parameters", {}).get("test_size", 0.1))
+    worst = 1.0
+    for _, part in stored.groupby(["pair", "trained"]):
+        pair, trained = part["pair"].iloc[0], part["trained"].iloc[0]
+        recorded = float(part[f"{label}_std"].iloc[0])
+        days = float(settings["train_period_days"])
+        ratio = training_mismatch(realised[pair], trained, days, test_size, recorded)
+        if ratio is not None and abs(ratio - 1) > abs(worst - 1):
+            worst = ratio
+    if abs(worst - 1) <= MISMATCH:
+        return []
+    return [
+        f"{label} as computed here spreads {worst:.2f} times as far as the labels FreqAI was "
+        "trained on: the strategy seems to define it otherwise, and then no number here is right. "
+        "Give its definition with --label."
+    ]

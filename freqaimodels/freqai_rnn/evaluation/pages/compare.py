@@ -1,0 +1,239 @@
+"""The page of a comparison, and the command that makes it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+
+from ..backtests import runs as compare_runs
+from ..backtests.configuration import Configuration
+from ..comparison import COMPARED, Comparison, as_mapping, compare, findings, lead
+from ..uncertainty import N_REPLICATES
+from .figures import COLOURS, MAX_POINTS, Chart, style
+from .html import (
+    Card,
+    Cell,
+    Column,
+    bullets,
+    card,
+    chart_cards,
+    estimate,
+    heading,
+    number,
+    page,
+    table,
+)
+from .report import (
+    EXPLANATION,
+    METRIC_COLUMNS,
+    as_json,
+    metric_cells,
+    run_record,
+    versions,
+    write_text,
+)
+
+COLUMNS = (
+    Column("model", is_text=True),
+    *METRIC_COLUMNS,
+    Column("do_predict", "share of its own candles with do_predict 1"),
+    Column("training s", "seconds, all pairs and slices"),
+    Column("prediction s", "likewise"),
+)
+DIFFERENCE_COLUMNS = (
+    Column("model", is_text=True),
+    Column("Δ R² vs zero", "above 0: smaller squared error than the baseline"),
+    Column("Δ rank IC", "above 0: orders better than the baseline"),
+    Column("Δ MAE", "below 0: smaller absolute error than the baseline"),
+)
+TRADE_COLUMNS = (
+    Column("model", is_text=True),
+    Column("trades"),
+    Column("profit", "of the account, costs included"),
+    Column("drawdown", "largest, of the account"),
+)
+
+
+def run_comparison(
+    configuration: Configuration,
+    models: Sequence[str] | None,
+    *,
+    settings: Path | None,
+    baseline: str,
+    labels: Mapping[str, str],
+    timerange: str,
+    model_path: Path,
+    output: Path,
+    n_replicates: int = N_REPLICATES,
+    say: Callable[[str], None],
+) -> tuple[Comparison, list[Path]]:
+    """Backtest every model, compare them, and write the page and the numbers.
+
+    :param models: names of FreqAI models; None takes all of the settings file.
+    :param settings: file of settings per model; None takes the shipped one.
+    :param model_path: folder of these models.
+    :param say: told of every finished backtest.
+    :return: the comparison and the files written.
+    :raises ValueError: if a model has no settings or leaves no predictions.
+    """
+    path = settings or compare_runs.DEFAULT_SETTINGS
+    chosen = compare_runs.read_settings(path, models)
+    strategy = str(configuration.content.get("strategy", ""))
+    code = compare_runs.strategy_code(configuration, strategy)
+    timerange = timerange or str(configuration.content.get("timerange", ""))
+    runs = []
+    for model, own in chosen.items():
+        config = compare_runs.model_configuration(configuration, model, own, code)
+        runs.append(
+            compare_runs.run_model(configuration, config, own, labels, timerange, model_path)
+        )
+        say(f"{model}: {runs[-1].n_models} models, {runs[-1].seconds:.0f} s")
+    comparison = compare(runs, baseline, n_replicates)
+    output.mkdir(parents=True, exist_ok=True)
+    created = datetime.now(UTC)
+    written = [output / "compare.html", output / "compare.json"]
+    write_text(written[0], comparison_page(comparison, created))
+    content = {
+        "created": created.isoformat(timespec="seconds"),
+        "versions": versions(),
+        "n_replicates": n_replicates,
+        **as_mapping(comparison),
+    }
+    write_text(written[1], as_json(content))
+    return comparison, written
+
+
+def comparison_page(comparison: Comparison, created: datetime) -> str:
+    """The whole page."""
+    cards = []
+    if comparison.warnings:
+        cards.append(card("Warnings", bullets(comparison.warnings), kind="warnings"))
+    cards += [
+        card("What is significant and what is not", bullets(findings(comparison), "findings")),
+        _numbers(comparison),
+        _differences(comparison),
+        chart_cards([forest(comparison), saved_error(comparison)], "compare"),
+        _trades(comparison),
+        heading("Records"),
+    ]
+    for run in comparison.runs:
+        cards += [
+            Card(f"<h3>{html.escape(run.model)}</h3>"),
+            run_record(replace(run.stored, settings=run.settings or run.stored.settings)),
+        ]
+    return page(
+        "LSTM, GRU, LightGBM or nothing?",
+        [lead(comparison)],
+        cards,
+        f"Made by freqai-rnn on {created:%Y-%m-%d %H:%M} UTC. The past says nothing certain about "
+        "later candles, and good predictions are not yet a profit.",
+    )
+
+
+def _numbers(comparison: Comparison) -> Card:
+    runs = {run.model: run for run in comparison.runs}
+    rows = []
+    for name, found in comparison.metrics.items():
+        run = runs.get(name)
+        nothing = Cell("–", None)
+        rows.append(
+            [
+                Cell(name, name),
+                *metric_cells(found),
+                number(float(run.stored.candles["used"].mean()), ".1%") if run else nothing,
+                number(run.train_seconds, ".1f") if run else nothing,
+                number(run.prediction_seconds, ".2f") if run else nothing,
+            ]
+        )
+    return card("The numbers, on the same candles", f"<p>{EXPLANATION}</p>", table(COLUMNS, rows))
+
+
+def _differences(comparison: Comparison) -> Card:
+    rows = [
+        [
+            Cell(name, name),
+            *(estimate(found[metric], ".3f", mark=True) for metric in COMPARED[:2]),
+            estimate(found[COMPARED[2]], ".4%"),
+        ]
+        for name, found in comparison.differences.items()
+    ]
+    text = "Model minus baseline, candle by candle, so the error is that of the difference itself."
+    return card(f"Against {comparison.baseline}", f"<p>{text}</p>", table(DIFFERENCE_COLUMNS, rows))
+
+
+def _trades(comparison: Comparison) -> Card:
+    rows = []
+    for run in comparison.runs:
+        result: Mapping[str, Any] = run.stored.result
+        nan = float("nan")
+        rows.append(
+            [
+                Cell(run.model, run.model),
+                number(result.get("total_trades", nan), "g"),
+                number(result.get("profit_total", nan), "+.1%"),
+                number(result.get("max_drawdown_account", nan), ".1%"),
+            ]
+        )
+    change = comparison.runs[0].stored.result.get("market_change")
+    market = "" if change is None else f" The market itself: {change:+.1%}."
+    text = (
+        "A side note: one path of few trades, mostly luck, no error known. The strategy's "
+        f"thresholds suit some models more than others.{market}"
+    )
+    return card("Trades", f"<p>{html.escape(text)}</p>", table(TRADE_COLUMNS, rows))
+
+
+def forest(comparison: Comparison) -> Chart:
+    """Rank IC of every model with two standard errors."""
+    figure = go.Figure()
+    names = [*reversed(comparison.models)]
+    found = [comparison.metrics[name]["rank_information_coefficient"] for name in names]
+    figure.add_scatter(
+        x=[one.value for one in found],
+        y=[html.escape(name) for name in names],
+        mode="markers",
+        marker={"size": 11, "color": COLOURS[0]},
+        error_x={"type": "data", "array": [2 * one.error for one in found], "color": "#475569"},
+        hovertemplate="%{y}<br>rank IC %{x:.3f} ± %{error_x.array:.3f}<extra></extra>",
+    )
+    figure.add_vline(x=0, line={"color": "#475569", "dash": "dash"})
+    figure.update_xaxes(title_text="rank IC")
+    return Chart(
+        "Who orders the returns?",
+        "Whiskers are two standard errors: one that crosses the dashed line shows nothing.",
+        style(figure, 340),
+        size="half",
+    )
+
+
+def saved_error(comparison: Comparison) -> Chart:
+    """Squared error saved against predicting zero, summed up over time."""
+    candles = comparison.candles.sort_values("date")
+    total = float((candles["realised"] ** 2).sum())
+    figure = go.Figure()
+    for i, name in enumerate(comparison.models):
+        saved = candles["realised"] ** 2 - (candles["realised"] - candles[name]) ** 2
+        line = saved.groupby(candles["date"]).sum().cumsum() / total
+        line = line.iloc[:: -(-len(line) // MAX_POINTS)]
+        figure.add_scatter(
+            name=html.escape(name),
+            x=[f"{date:%Y-%m-%d %H:%M}" for date in line.index],
+            y=line.to_numpy(dtype="float32"),
+            mode="lines",
+            line={"color": COLOURS[i % len(COLOURS)], "width": 1.6},
+            hovertemplate="%{x}<br>%{y:.4f}",
+        )
+    figure.add_hline(y=0, line={"color": "#475569", "dash": "dash"})
+    figure.update_yaxes(title_text="R² vs zero, summed up")
+    return Chart(
+        "When did they gain or lose against predicting zero?",
+        "A line that falls loses squared error to predicting zero; its end is the R² of the table.",
+        style(figure, 340),
+        size="half",
+    )

@@ -1,0 +1,294 @@
+"""Charts of a report, as plotly figures. Texts in them are escaped, as plotly reads some HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ..backtests.configuration import candle_length
+from ..backtests.predictions import Slice, StoredRun
+from ..scores import PER_MODEL, Score
+from ..uncertainty import Bootstrap, FloatArray, spread
+
+PREDICTED, REALISED, PALE, MUTED = "#2563eb", "#d97706", "#f2c08a", "#94a3b8"
+COLOURS = ("#2563eb", "#d97706", "#059669", "#db2777", "#7c3aed", "#0891b2", "#65a30d", "#dc2626")
+MAX_POINTS = 4000
+"""Per line or cloud: more make a page slow, and no screen shows them."""
+MAX_PAIRS = 8
+MAX_CURVES = 60
+N_GROUPS = 10
+
+
+class Chart(NamedTuple):
+    """A figure and what to say about it.
+
+    :ivar size: ``full`` width, ``half``, or ``small``; neighbours of one size share a row.
+    """
+
+    title: str
+    text: str
+    figure: go.Figure
+    size: str = "full"
+
+
+def charts(run: StoredRun, scores: Sequence[Score], n_replicates: int) -> list[Chart]:
+    """All charts of a run that have something to show."""
+    found = [rank_ic_over_time(scores)]
+    if run.evaluated["predicted"].nunique() >= N_GROUPS:
+        found += [by_decile(run, n_replicates), cloud(run)]
+    found.append(over_time(run))
+    return found
+
+
+def style(figure: go.Figure, height: int) -> go.Figure:
+    """The look that all charts share."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 56, "r": 12, "t": 28, "b": 44},
+        font={"family": "system-ui, sans-serif", "size": 12, "color": "#334155"},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 1, "xanchor": "right"},
+        hoverlabel={"font": {"family": "system-ui, sans-serif"}},
+        template="none",
+    )
+    figure.update_xaxes(gridcolor="#e2e8f0", zerolinecolor="#94a3b8", automargin=True)
+    figure.update_yaxes(gridcolor="#e2e8f0", zerolinecolor="#94a3b8", automargin=True)
+    return figure
+
+
+def rank_ic_over_time(scores: Sequence[Score]) -> Chart:
+    """A bar per trained model, with two standard errors."""
+    figure = go.Figure()
+    models = [score for score in scores if score.scope == PER_MODEL]
+    for i, pair in enumerate(sorted({score.pair for score in models})):
+        own = [score for score in models if score.pair == pair]
+        estimates = [score.metrics["rank_information_coefficient"] for score in own]
+        figure.add_bar(
+            name=html.escape(pair),
+            x=[f"{score.first:%Y-%m-%d}" for score in own],
+            y=[estimate.value for estimate in estimates],
+            error_y=_errors([2 * estimate.error for estimate in estimates]),
+            marker_color=COLOURS[i % len(COLOURS)],
+            hovertemplate="%{x}<br>rank IC %{y:.3f} ± %{error_y.array:.3f}",
+        )
+    figure.update_xaxes(type="category", title_text="first day predicted")
+    figure.update_yaxes(title_text="rank IC", tickformat=".2f")
+    return Chart(
+        "Rank information coefficient of every trained model",
+        "Does a higher prediction come before a higher return? 0 is chance. Whiskers are two "
+        "standard errors: a bar whose whisker crosses 0 shows nothing.",
+        style(figure, 330),
+    )
+
+
+def by_decile(run: StoredRun, n_replicates: int) -> Chart:
+    """Mean of what happened, by tenth of the predictions."""
+    rows = run.evaluated
+    group = pd.qcut(rows["predicted"].rank(method="first"), N_GROUPS, labels=False).to_numpy()
+    realised, errors = _group_means(run, rows, group, n_replicates)
+    predicted = rows["predicted"].groupby(group).mean().to_numpy()
+    tenths = [str(i + 1) for i in range(N_GROUPS)]
+    figure = go.Figure()
+    figure.add_bar(
+        name="realised",
+        x=tenths,
+        y=realised,
+        error_y=_errors(2 * errors),
+        marker_color=REALISED,
+        hovertemplate="tenth %{x}<br>realised %{y:.3%} ± %{error_y.array:.3%}<extra></extra>",
+    )
+    figure.add_scatter(
+        name="predicted",
+        x=tenths,
+        y=predicted,
+        mode="lines+markers",
+        line_color=PREDICTED,
+        hovertemplate="tenth %{x}<br>predicted %{y:.3%}<extra></extra>",
+    )
+    figure.update_xaxes(type="category", title_text="tenth of the predictions, lowest to highest")
+    figure.update_yaxes(title_text="mean", tickformat=".2%")
+    return Chart(
+        "What happened after low and after high predictions",
+        "A model that knows something has bars that rise from left to right. One that also knows "
+        "how much has them on the line. Whiskers are two standard errors.",
+        style(figure, 380),
+        size="half",
+    )
+
+
+def _group_means(
+    run: StoredRun, rows: pd.DataFrame, group: np.ndarray[Any, Any], n_replicates: int
+) -> tuple[FloatArray, FloatArray]:
+    bootstrap = Bootstrap(run.label_period_candles, n_replicates)
+    realised = rows["realised"].to_numpy()
+    members = (group[:, None] == np.arange(N_GROUPS)).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        means = [
+            (weights @ (members * realised[:, None])) / (weights @ members)
+            for weights in bootstrap.weights(rows["candle"].to_numpy())
+        ]
+    replicates = np.concatenate(means) if means else np.empty((0, N_GROUPS))
+    errors = np.array([spread(replicates[:, i]) for i in range(N_GROUPS)])
+    return members.T @ realised / members.sum(axis=0), errors
+
+
+def cloud(run: StoredRun) -> Chart:
+    """Prediction and what happened, a dot per candle, coloured by how many are there."""
+    rows = run.evaluated
+    x, y = rows["predicted"].to_numpy(), rows["realised"].to_numpy()
+    shown = np.random.default_rng(0).permutation(len(rows))[:MAX_POINTS]
+    density = _density(x, y)[shown]
+    shown = shown[np.argsort(density)]  # the densest on top
+    figure = go.Figure()
+    figure.add_scatter(
+        x=x[shown].astype(np.float32),
+        y=y[shown].astype(np.float32),
+        mode="markers",
+        marker={
+            "size": 4,
+            "color": np.sort(density).astype(np.float32),
+            "colorscale": "Blues",
+            "cmin": -float(density.max()) / 3,
+            "showscale": False,
+        },
+        hovertemplate="predicted %{x:.2%}<br>realised %{y:.2%}<extra></extra>",
+        showlegend=False,
+    )
+    reach = float(np.abs(x).max())
+    figure.add_scatter(
+        name="prediction comes true",
+        x=[-reach, reach],
+        y=[-reach, reach],
+        mode="lines",
+        line={"color": REALISED, "dash": "dash", "width": 2},
+        hoverinfo="skip",
+    )
+    figure.update_xaxes(title_text="predicted", tickformat=".1%", nticks=8)
+    figure.update_yaxes(title_text="realised", tickformat=".1%")
+    part = (
+        "" if len(shown) == len(rows) else f" {len(shown):,} of {len(rows):,} candles, at random."
+    )
+    return Chart(
+        "Predicted against realised",
+        f"A dot per candle, darker where there are more. Without a signal the cloud is "
+        f"level.{part}",
+        style(figure, 380),
+        size="half",
+    )
+
+
+def _density(x: FloatArray, y: FloatArray) -> FloatArray:
+    n_bins = 40
+    edges = [np.quantile(v, [0.005, 0.995]) for v in (x, y)]
+    bins = [
+        np.clip((v - low) / max(high - low, 1e-300) * n_bins, 0, n_bins - 1).astype(int)
+        for v, (low, high) in zip((x, y), edges, strict=True)
+    ]
+    cell = bins[0] * n_bins + bins[1]
+    counts: FloatArray = np.sqrt(np.bincount(cell, minlength=n_bins * n_bins)[cell])
+    return counts
+
+
+def over_time(run: StoredRun) -> Chart:
+    """Prediction and what happened, candle by candle, a row per pair."""
+    pairs = sorted(run.candles["pair"].unique())
+    shown = pairs[:MAX_PAIRS]
+    figure = make_subplots(
+        rows=len(shown),
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.28 / len(shown) / 2,
+        subplot_titles=[html.escape(pair) for pair in shown],
+    )
+    step = 1
+    for row, pair in enumerate(shown, start=1):
+        candles = run.candles[run.candles["pair"] == pair].set_index("date")
+        lines, step = _thinned(candles, candle_length(run.timeframe))
+        for name, colour in (("realised", PALE), ("predicted", PREDICTED)):
+            figure.add_scatter(
+                row=row,
+                col=1,
+                name=name,
+                legendgroup=name,
+                showlegend=row == 1,
+                x=[f"{date:%Y-%m-%d %H:%M}" for date in lines.index],
+                y=lines[name].to_numpy(dtype=np.float32),
+                mode="lines",
+                line={"color": colour, "width": 1.3},
+                hovertemplate="%{x}<br>" + name + " %{y:.2%}<extra></extra>",
+            )
+        for first in candles.groupby("trained").apply(lambda part: part.index.min()):
+            figure.add_vline(
+                x=f"{first:%Y-%m-%d %H:%M}", line={"color": MUTED, "dash": "dot"}, row=row, col=1
+            )
+    figure.update_yaxes(tickformat=".1%")
+    figure.update_annotations(font_size=13, x=0, xanchor="left")
+    figure.update_layout(hovermode="x")
+    thin = f" A point is the mean of {step} candles." if step > 1 else ""
+    rest = f" The first {len(shown)} of {len(pairs)} pairs." if len(pairs) > len(shown) else ""
+    return Chart(
+        "Prediction and what came of it",
+        f"Drag to zoom, double-click to go back. Dotted lines: a new model.{thin}{rest}",
+        style(figure, 120 + 210 * len(shown)),
+    )
+
+
+def _thinned(candles: pd.DataFrame, candle: pd.Timedelta) -> tuple[pd.DataFrame, int]:
+    lines = candles[["predicted", "realised"]].copy()
+    lines.loc[~candles["used"], "predicted"] = np.nan
+    lines = lines.resample(candle).first()  # a hole is a hole in the line
+    step = -(-len(lines) // MAX_POINTS)
+    return (lines if step == 1 else lines.resample(candle * step).mean()), step
+
+
+def loss_curves(slices: Sequence[Slice]) -> list[Chart]:
+    """Training and validation loss of every training that has a record, latest last."""
+    trained = [part for part in slices if (part.history or {}).get("evaluations")]
+    return [_loss_curve(part) for part in trained[-MAX_CURVES:]]
+
+
+def _loss_curve(part: Slice) -> Chart:
+    history = part.history or {}
+    evaluations, best = history["evaluations"], history.get("best_epoch")
+    numbers = [evaluation["epoch"] for evaluation in evaluations]
+    figure = go.Figure()
+    for name, colour in (("train", PREDICTED), ("valid", REALISED)):
+        losses = [evaluation.get(f"{name}_loss") for evaluation in evaluations]
+        figure.add_scatter(
+            name="training" if name == "train" else "validation",
+            x=numbers,
+            y=losses,
+            mode="lines" if len(numbers) > 1 else "markers",
+            line_color=colour,
+            hovertemplate=f"epoch %{{x}}<br>{name} %{{y:.4f}}<extra></extra>",
+        )
+        if name == "valid" and best in numbers and losses[numbers.index(best)] is not None:
+            figure.add_scatter(
+                name="best",
+                x=[best],
+                y=[losses[numbers.index(best)]],
+                mode="markers",
+                marker={"symbol": "star", "size": 13, "color": REALISED},
+                hovertemplate=f"best epoch {best}<extra></extra>",
+            )
+    figure.update_xaxes(title_text="epoch", nticks=6)
+    figure = style(figure, 190)
+    figure.update_layout(margin={"l": 40, "r": 8, "t": 6, "b": 36}, showlegend=False)
+    return Chart(
+        f"{part.pair} · {part.trained:%Y-%m-%d}",
+        f"best epoch {best} of {numbers[-1]} · {part.train_seconds:.0f} s · "
+        f"{history.get('n_train_windows', 0):,} windows",
+        figure,
+        size="small",
+    )
+
+
+def _errors(array: Sequence[float] | FloatArray) -> dict[str, Any]:
+    return {"type": "data", "array": list(array), "color": "#475569", "thickness": 1.2, "width": 3}

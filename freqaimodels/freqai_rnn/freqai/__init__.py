@@ -1,0 +1,1 @@
+"""The models inside FreqAI; only this folder imports freqtrade, beside evaluation.backtests."""

@@ -1,0 +1,145 @@
+"""Several networks side by side for hyperopt: their names, settings and models."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..network.settings import Settings
+from .config import FREQAI_SETS
+from .trained_model import Predictions, TrainedModel
+
+logger = logging.getLogger(__name__)
+
+
+def candidate_name(values: Mapping[str, Any]) -> str:
+    """``hidden_size=64 sequence_length=24``: parameters in the order of their names."""
+    return " ".join(f"{name}={values[name]}" for name in sorted(values))
+
+
+def candidate_column(candidate: str, column: str) -> str:
+    """The column of one candidate, ``[hidden_size=64 sequence_length=24] &-return``.
+
+    Nothing before the bracket: FreqAI reads ``&`` and ``%`` in front of a column's name.
+    """
+    return f"[{candidate}] {column}"
+
+
+def parameter_ranges(parameters: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The values of each network parameter: all of them in hyperopt, else the current one.
+
+    :param parameters: freqtrade's parameter objects by name.
+    :raises ValueError: for a parameter without a list of values.
+    """
+    for name, parameter in parameters.items():
+        if not hasattr(parameter, "range"):
+            raise ValueError(
+                f"{name} is a {type(parameter).__name__}, which has no list of values: use "
+                "CategoricalParameter, IntParameter or DecimalParameter."
+            )
+    return {name: list(parameter.range) for name, parameter in parameters.items()}
+
+
+def warn_of_overridden(configured: Mapping[str, Any], ranges: Mapping[str, Sequence[Any]]) -> None:
+    """Log each configured setting that differs from the strategy's single value."""
+    for name, values in ranges.items():
+        if len(values) == 1 and configured.get(name, values[0]) != values[0]:
+            logger.warning(
+                "The strategy's %s = %s is used, not the %s in model_training_parameters.",
+                name,
+                values[0],
+                configured[name],
+            )
+
+
+def network_candidates(
+    settings: Settings, ranges: Mapping[str, Sequence[Any]]
+) -> dict[str, Settings]:
+    """Every combination of the network parameters, by name.
+
+    :param settings: of everything that is no network parameter.
+    :param ranges: values of each network parameter; each must be an argument of the estimator.
+    :return: at least one candidate; its name is empty if there are no network parameters.
+    :raises ValueError: for a parameter that is no setting, or a value out of range.
+    """
+    for name in FREQAI_SETS.keys() & ranges.keys():
+        raise ValueError(f"{name} is no network parameter: it follows freqai.{FREQAI_SETS[name]}.")
+    combinations = (
+        dict(zip(ranges, values, strict=True)) for values in itertools.product(*ranges.values())
+    )
+    return {
+        candidate_name(values): Settings.from_mapping({**asdict(settings), **values})
+        for values in combinations
+    }
+
+
+@dataclass
+class CandidateModels:
+    """The models of all candidates for one window; None where the training failed.
+
+    Each is saved in the folder of its own settings, where a plain backtest finds it. This
+    container keeps nothing on disk itself.
+    """
+
+    models: dict[str, TrainedModel | None]
+    label_names: list[str]
+    feature_names: list[str]
+    label_statistics: dict[str, dict[str, float]]
+
+    def predict(self, frame: pd.DataFrame) -> Predictions:
+        """Predict with every candidate; columns are named by ``candidate_column``.
+
+        The plain columns stay 0 with do_predict 0: a strategy that reads those would see the
+        same in every epoch, and trade on none of the candidates.
+        """
+        columns: dict[str, Any] = dict.fromkeys(self.label_names, np.zeros(len(frame)))
+        di_values = np.zeros(len(frame))
+        for name, model in self.models.items():
+            if model is None:
+                labels = pd.DataFrame(0.0, index=range(len(frame)), columns=self.label_names)
+                do_predict = np.zeros(len(frame), dtype=np.int64)
+            else:
+                labels, do_predict, di_values = model.predict(frame)
+            for label in self.label_names:
+                columns[candidate_column(name, label)] = labels[label]
+            columns[candidate_column(name, "do_predict")] = do_predict
+        return Predictions(pd.DataFrame(columns), np.zeros(len(frame), dtype=np.int64), di_values)
+
+    def save(self, path: Path) -> None:
+        """FreqAI's call after training; the candidates are saved already."""
+
+
+class GridProgress:
+    """How far the trainings of a grid are, and how long the rest will take at most.
+
+    :param n_trainings: pairs × windows × candidates.
+    """
+
+    def __init__(self, n_trainings: int) -> None:
+        self.n_trainings = n_trainings
+        self.n_done = 0
+        self._seconds: list[float] = []
+
+    def advance(self, n: int = 1) -> None:
+        """Count trainings that were not needed."""
+        self.n_done += n
+
+    def trained(self, what: str, seconds: float) -> str:
+        """Count a training.
+
+        :return: one line for the log.
+        """
+        self.advance()
+        self._seconds.append(seconds)
+        left = (self.n_trainings - self.n_done) * float(np.mean(self._seconds))
+        return (
+            f"Candidate {what} in {seconds:.0f} s: {self.n_done} of {self.n_trainings} trainings, "
+            f"at most {left / 60:.1f} min left."
+        )

@@ -1,0 +1,187 @@
+"""Folders of models by what shaped them, so that none is ever used under other settings.
+
+Imports only settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..files import write_atomically
+from ..network.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MODEL_FORMAT = 2
+"""Raised when saved models of an older release must not be used any more."""
+
+# Anything that is not named here counts as shaping: a forgotten name costs a training, while a
+# name too many would return predictions of other settings.
+NOT_SHAPING = {
+    "enabled",
+    "identifier",
+    "activate_tensorboard",
+    "backtest_period_days",
+    "conv_width",
+    "data_kitchen_thread_count",
+    "expiration_hours",
+    "fit_live_predictions_candles",
+    "live_retrain_hours",
+    "max_candidates",
+    "purge_old_models",
+    "save_backtest_models",
+    "wait_for_training_iteration_on_reload",
+    "write_metrics_to_disk",
+}
+NOT_SHAPING_IN_SETTINGS = {"device", "show_progress"}
+
+
+def shaping_settings(config: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """All settings that a prediction depends on, defaults included.
+
+    :param config: freqtrade's configuration.
+    :param settings: of the network.
+    """
+    freqai = config["freqai"]
+    shaping = {key: value for key, value in freqai.items() if key not in NOT_SHAPING}
+    shaping["model_training_parameters"] = {
+        key: value for key, value in asdict(settings).items() if key not in NOT_SHAPING_IN_SETTINGS
+    }
+    shaping["data_split_parameters"] = {
+        "shuffle": False,  # FreqAI adds it to the configuration when it first splits
+        **freqai.get("data_split_parameters", {}),
+    }
+    shaping["timeframe"] = config["timeframe"]
+    shaping["exchange"] = config["exchange"]["name"]
+    shaping["trading_mode"] = config.get("trading_mode", "spot")
+    shaping["reduce_df_footprint"] = config.get("reduce_df_footprint", False)
+    shaping["freqaimodel"] = config.get("freqaimodel")  # a subclass has pipelines of its own
+    shaping["model_format"] = MODEL_FORMAT
+    if freqai.get("continual_learning", False):  # the models before this one shape it too
+        shaping["timerange"] = config.get("timerange")
+        shaping["backtest_period_days"] = freqai.get("backtest_period_days")
+    return json.loads(json.dumps(shaping, default=str))  # type: ignore[no-any-return]
+
+
+def fingerprint(shaping: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits that differ where the settings differ."""
+    return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Changed settings in words: ``a.b 1 -> 2, c.d (unset) -> 3``."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    return ", ".join(
+        f"{name} {before.get(name, '(unset)')} -> {after.get(name, '(unset)')}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    )
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def grid_folder(identifier_folder: Path, candidates: Mapping[str, Mapping[str, Any]]) -> Path:
+    """The folder for what FreqAI keeps of all candidates together.
+
+    :param candidates: shaping settings by name.
+    """
+    folder = identifier_folder / f"grid-{fingerprint(candidates)}"
+    write_settings(folder, candidates)
+    return folder
+
+
+def settings_folder(
+    identifier_folder: Path, shaping: Mapping[str, Any], *, log_changes: bool = True
+) -> Path:
+    """The folder for models and predictions of these settings; made if it is not there.
+
+    :param identifier_folder: FreqAI's folder of the identifier.
+    :param log_changes: say what differs from the settings last used under this identifier.
+    """
+    folder = identifier_folder / f"settings-{fingerprint(shaping)}"
+    others = sorted(
+        (path for path in identifier_folder.glob("settings-*/settings.json")),
+        key=lambda path: path.stat().st_mtime,
+    )
+    if log_changes and others and others[-1].parent != folder:
+        latest = others[-1].parent
+        logger.warning(
+            "Settings changed since the last run in %s: %s. Models and predictions of now are in "
+            "%s, those of then stay in %s.",
+            identifier_folder,
+            describe_changes(read_settings(latest) or {}, shaping),
+            folder.name,
+            latest.name,
+        )
+    write_settings(folder, shaping)
+    return folder
+
+
+def read_settings(folder: Path) -> dict[str, Any] | None:
+    """The settings that the models in ``folder`` were made with, None if not recorded."""
+    path = folder / "settings.json"
+    if not path.is_file():
+        return None
+    settings: dict[str, Any] = json.loads(path.read_text())
+    return settings
+
+
+def write_settings(folder: Path, shaping: Mapping[str, Any]) -> None:
+    """Record the settings; also marks the folder as the latest in use."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = json.dumps(shaping, indent=1).encode()
+    write_atomically(folder / "settings.json", lambda file: file.write(content))
+
+
+def set_damaged_files_aside(folder: Path) -> None:
+    """Rename those of FreqAI's own files that cannot be read, as it would not start with them.
+
+    :param folder: FreqAI's folder of the identifier; need not be there.
+    """
+    predictions, backup = (folder / f"historic_predictions.{name}pkl" for name in ("", "backup."))
+    models = folder / "pair_dictionary.json"
+    readers: dict[Path, Callable[[bytes], Any]] = {
+        folder / "settings.json": json.loads,
+        models: json.loads,
+        folder / "global_metadata.json": json.loads,
+        folder / "metric_tracker.json": json.loads,
+        predictions: pickle.loads,
+        backup: pickle.loads,
+    }
+    for path, read in readers.items():
+        if not path.is_file():
+            continue
+        try:
+            content = read(path.read_bytes())
+            if not isinstance(content, dict):
+                raise ValueError(f"a {type(content).__name__} instead of a dict")
+        except Exception as error:  # whatever a damaged file leads to
+            damaged = path.with_name(path.name + ".damaged")
+            path.replace(damaged)
+            logger.error(
+                "%s was damaged (%s: %s). It is %s now, and the bot starts without it.",
+                path,
+                type(error).__name__,
+                error,
+                damaged.name,
+            )
+            if path.name == "settings.json":
+                models.unlink(missing_ok=True)  # nobody knows any more what they were made with
+    lost = predictions.with_name(predictions.name + ".damaged").is_file()
+    if lost and backup.is_file() and not predictions.is_file():
+        content = backup.read_bytes()
+        write_atomically(predictions, lambda file: file.write(content))
+        logger.warning("The historic predictions are those of %s.", backup)

@@ -1,0 +1,286 @@
+"""What FreqAI does in `freqtrade trade`, made to survive faults. Imports freqtrade."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import rapidjson
+import torch
+from freqtrade.configuration import TimeRange
+from freqtrade.enums import TRADE_MODES
+from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
+from freqtrade.freqai.data_drawer import (
+    FEATURE_PIPELINE,
+    LABEL_PIPELINE,
+    METADATA,
+    FreqaiDataDrawer,
+)
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.strategy.interface import IStrategy
+
+from ..errors import TrainingStopped
+from ..files import write_atomically
+from .folders import set_damaged_files_aside
+from .trained_model import TrainedModel
+
+logger = logging.getLogger(__name__)
+
+LONGEST_PAUSE_SECONDS = 300
+
+
+class DurableDrawer(FreqaiDataDrawer):
+    """FreqAI's files about all pairs, each written whole or not at all.
+
+    FreqAI empties a file before it fills it, and does so from two threads when a bot stops.
+    """
+
+    def __init__(self, full_path: Path, config: dict[str, Any]) -> None:
+        super().__init__(full_path, config)
+        self.model_lock = threading.RLock()  # of the training thread and the bot's loop
+
+    def save_data(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
+        """Save a model and put it in use, in one step for the bot's loop."""
+        with self.model_lock:
+            super().save_data(model, coin, dk)
+
+    def load_data(self, coin: str, dk: FreqaiDataKitchen) -> Any:
+        """Load a model that no other thread is about to replace."""
+        with self.model_lock:
+            return super().load_data(coin, dk)
+
+    def save_drawer_to_disk(self) -> None:
+        """The models in use."""
+        self._save_json(self.pair_dictionary_path, self.pair_dict)
+
+    def save_global_metadata_to_disk(self, metadata: dict[str, Any]) -> None:
+        """Since when the bot predicts."""
+        self._save_json(self.global_metadata_path, metadata)
+
+    def save_historic_predictions_to_disk(self) -> None:
+        """All predictions made so far, and FreqAI's copy of them."""
+        with self.save_lock:
+            content = pickle.dumps(dict(self.historic_predictions))
+            for path in (self.historic_predictions_path, self.historic_predictions_bkp_path):
+                write_atomically(path, lambda file: file.write(content))
+
+    def _save_json(self, path: Path, content: Any) -> None:
+        with self.save_lock:
+            text = rapidjson.dumps(content, default=self.np_encoder).encode()
+            write_atomically(path, lambda file: file.write(text))
+
+
+class LiveFreqaiModel(BaseRegressionModel):
+    """The training thread and the files of a bot; backtests use nothing of it."""
+
+    config: dict[str, Any]
+    dd: FreqaiDataDrawer
+    full_path: Path
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        trades = config["runmode"] in TRADE_MODES
+        if trades:
+            identifier = config["freqai"].get("identifier", "no_id_provided")
+            set_damaged_files_aside(Path(config["user_data_dir"]) / "models" / identifier)
+        super().__init__(config=config)
+        if trades:
+            self.dd = DurableDrawer(Path(self.full_path), self.config)
+        self._retry_at: dict[str, float] = {}
+        self._unlisted: set[str] = set()
+
+    def start_live(
+        self,
+        dataframe: pd.DataFrame,
+        metadata: dict[str, Any],
+        strategy: IStrategy,
+        dk: FreqaiDataKitchen,
+    ) -> FreqaiDataKitchen:
+        """FreqAI's entry for one pair and candle, with a model that can be read or none."""
+        if metadata["pair"] not in dk.all_pairs:
+            return self._predict_nothing(dataframe, metadata, strategy, dk)
+        with self.dd.model_lock:
+            self._load_or_forget(metadata["pair"])
+        return super().start_live(dataframe, metadata, strategy, dk)
+
+    def build_strategy_return_arrays(
+        self, dataframe: pd.DataFrame, dk: FreqaiDataKitchen, pair: str, trained_timestamp: int
+    ) -> None:
+        """Predict the newest candle in the first call too, where FreqAI only shows the past."""
+        is_first = pair not in self.dd.model_return_values
+        super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
+        if is_first:
+            super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
+
+    def extract_data_and_train_model(
+        self,
+        new_trained_timerange: TimeRange,
+        pair: str,
+        strategy: IStrategy,
+        dk: FreqaiDataKitchen,
+        data_load_timerange: TimeRange,
+    ) -> None:
+        """Train and save, or leave all as it was: FreqAI notes the time before it has saved."""
+        self._unify_dates()
+        stores = (self.dd.pair_dict, self.dd.model_dictionary, self.dd.meta_data_dictionary)
+        before = [store.get(pair) for store in stores]
+        self.dd.pair_dict[pair] = dict(self.dd.pair_dict[pair])  # FreqAI changes the entry itself
+        try:
+            super().extract_data_and_train_model(
+                new_trained_timerange, pair, strategy, dk, data_load_timerange
+            )
+        except BaseException:
+            with self.dd.model_lock:
+                for store, entry in zip(stores, before, strict=True):
+                    if entry is None:
+                        store.pop(pair, None)
+                    else:
+                        store[pair] = entry
+            shutil.rmtree(dk.data_path, ignore_errors=True)
+            raise
+        finally:
+            if hasattr(self, "tb_logger"):
+                self.tb_logger.close()  # FreqAI leaves it open after a failure
+
+    def _start_scanning(self, strategy: IStrategy) -> None:
+        """Train whichever pair has waited longest, and a failed one again after a pause.
+
+        FreqAI's own loop tries a failed pair every second if it is alone, and if it is not, no
+        sooner than the others are due; and where saving fails, it ends without a word.
+        """
+        while not self._stop_event.wait(1):
+            try:
+                self._train_next(strategy)
+            except TrainingStopped as stopped:
+                logger.info("%s", stopped)
+            except Exception:
+                logger.exception("The training thread goes on after this error:")
+
+    def _train_next(self, strategy: IStrategy) -> None:
+        # holds pairs with open trades too, listed or not
+        whitelist = [p for p in strategy.dp.current_whitelist() if p in self.dd.historic_data]
+        waiting = [pair for pair in self.train_queue if pair in whitelist]
+        waiting += [pair for pair in whitelist if pair not in waiting]
+        for pair in waiting:
+            if time.monotonic() < self._retry_at.get(pair, 0.0):
+                continue
+            dk = FreqaiDataKitchen(self.config, self.live, pair)
+            _, trained_timestamp = self.dd.get_pair_dict_info(pair)
+            due, trained, loaded = dk.check_if_new_training_required(trained_timestamp)
+            if due:
+                dk.set_paths(pair, trained.stopts)
+                self._train_or_retry(pair, strategy, dk, trained, loaded)
+                if pair in self.train_queue:
+                    self.train_queue.remove(pair)
+                self.train_queue.append(pair)
+                return
+
+    def _train_or_retry(
+        self,
+        pair: str,
+        strategy: IStrategy,
+        dk: FreqaiDataKitchen,
+        trained: TimeRange,
+        loaded: TimeRange,
+    ) -> None:
+        self.train_timer("start")
+        try:
+            self.extract_data_and_train_model(trained, pair, strategy, dk, loaded)
+            self._retry_at.pop(pair, None)
+            self.dd.save_historic_predictions_to_disk()
+            if self.freqai_info.get("write_metrics_to_disk", False):
+                self.dd.save_metric_tracker_to_disk()
+        except TrainingStopped:
+            raise
+        except Exception as error:
+            # A training depends on the candles, so one that failed with them fails again.
+            pause = min(self.base_tf_seconds, LONGEST_PAUSE_SECONDS)
+            self._retry_at[pair] = time.monotonic() + pause
+            logger.error(
+                "Training %s failed, %s. Next try in %d s. %s: %s",
+                pair,
+                "its previous model stays in use"
+                if pair in self.dd.model_dictionary
+                else "it has no model yet",
+                pause,
+                type(error).__name__,
+                error,
+                exc_info=not _explains_itself(error),
+            )
+        finally:
+            self.train_timer("stop", pair)
+
+    def _predict_nothing(
+        self,
+        dataframe: pd.DataFrame,
+        metadata: dict[str, Any],
+        strategy: IStrategy,
+        dk: FreqaiDataKitchen,
+    ) -> FreqaiDataKitchen:
+        """Give a pair that FreqAI has no candles of what it gives one without a model."""
+        if metadata["pair"] not in self._unlisted:
+            self._unlisted.add(metadata["pair"])
+            logger.warning(
+                "%s has an open trade, but is not in pair_whitelist: nothing is predicted for it. "
+                "Stoploss and ROI still close the trade.",
+                metadata["pair"],
+            )
+        frame = strategy.set_freqai_targets(dataframe.copy(), metadata=metadata)
+        # FreqAI insists on a feature, and removes it again
+        self.dd.return_null_values_to_strategy(frame.assign(**{"%-none": 0.0}), dk)
+        return dk
+
+    def _load_or_forget(self, pair: str) -> None:
+        """Take the files of a pair's model into memory, where FreqAI reads them from then on."""
+        known = self.dd.pair_dict[pair]
+        if not known["model_filename"] or pair in self.dd.meta_data_dictionary:
+            return
+        dk = FreqaiDataKitchen(self.config, self.live, pair)
+        try:
+            path = Path(known["data_path"]) / f"{known['model_filename']}_model.zip"
+            self.dd.model_dictionary[pair] = TrainedModel.read(path)
+            self.dd.load_data(pair, dk)
+        except Exception as error:  # whatever a damaged file leads to
+            self._forget(pair)
+            logger.error(
+                "The model of %s cannot be used, so it is trained again now. %s: %s",
+                pair,
+                type(error).__name__,
+                error,
+            )
+            return
+        self.dd.meta_data_dictionary[pair] = {
+            METADATA: dk.data,
+            FEATURE_PIPELINE: dk.feature_pipeline,
+            LABEL_PIPELINE: dk.label_pipeline,
+        }
+
+    def _forget(self, pair: str) -> None:
+        self.dd.pair_dict[pair] = self.dd.empty_pair_dict.copy()
+        self.dd.model_dictionary.pop(pair, None)
+        self.dd.meta_data_dictionary.pop(pair, None)
+        self.dd.save_drawer_to_disk()
+
+    def _unify_dates(self) -> None:
+        """Give all candles in memory one type of date.
+
+        FreqAI appends new candles to those from disk. Their dates differ in unit and in the
+        object that stands for UTC, so pandas 3 makes the column one of objects, which cannot be
+        merged and have no ``.dt``.
+        """
+        with self.dd.history_lock:
+            for frames in self.dd.historic_data.values():
+                for frame in frames.values():
+                    frame["date"] = pd.to_datetime(frame["date"], utc=True)
+
+
+def _explains_itself(error: Exception) -> bool:
+    """Whether the message is enough; anything else is a defect, and needs its traceback."""
+    known = (OperationalException, OSError, MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, known) or "allocate memory" in str(error)  # torch, on the CPU

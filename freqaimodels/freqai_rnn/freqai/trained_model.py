@@ -1,0 +1,217 @@
+"""TrainedModel: what one FreqAI training leaves, whole in one file. Imports the estimator."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from .. import metrics
+from ..estimators.recurrent import RecurrentRegressor
+from ..files import write_atomically
+from .frames import candle_numbers, utc_dates
+
+logger = logging.getLogger(__name__)
+
+
+class Predictions(NamedTuple):
+    """One entry per row of the predicted frame.
+
+    :ivar labels: a column per label, in the label's own unit; 0 where there is no prediction.
+    :ivar do_predict: 1 for a prediction to be used, 0 or less for none or for an outlier.
+    :ivar di_values: dissimilarity index, 0 without a ``DI_threshold``.
+    """
+
+    labels: pd.DataFrame
+    do_predict: npt.NDArray[np.int64]
+    di_values: npt.NDArray[np.float64]
+
+
+@dataclass
+class TrainedModel:
+    """A fitted estimator with all that FreqAI keeps apart: pipelines, names, statistics, context.
+
+    Self-contained, because FreqAI may hand a loaded model the pipelines of another window.
+
+    :ivar context: the last raw rows of the training frame, ``date`` and features; they directly
+        precede the first candle of the backtest slice, and give it a window.
+    :ivar validation: metrics by label on the validation windows, see ``measure``.
+    :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
+    """
+
+    pair: str
+    candle: pd.Timedelta
+    estimator: RecurrentRegressor
+    feature_names: list[str]
+    label_names: list[str]
+    feature_pipeline: Any
+    label_pipeline: Any
+    label_statistics: dict[str, dict[str, float]]
+    context: pd.DataFrame
+    validation: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def predict(self, frame: pd.DataFrame) -> Predictions:
+        """Predict every row of a frame that has ``date`` and the features; nothing else is read.
+
+        :param frame: consecutive candles, oldest first.
+        :raises KeyError: if a feature is missing.
+        """
+        candles = frame[["date", *self.feature_names]]
+        n_context = 0
+        if self._precedes(candles):
+            n_context = len(self.context)
+            candles = pd.concat([self.context, utc_dates(candles)], ignore_index=True)
+        raw = candles[self.feature_names].replace([np.inf, -np.inf], np.nan)
+        missing = raw.isna().any(axis=1).to_numpy()
+        scaled, inlier, _ = self.feature_pipeline.transform(raw.fillna(0.0), outlier_check=True)
+        features = scaled.to_numpy(dtype=np.float32, copy=True)
+        features[missing] = np.nan
+        predicted = self.estimator.predict(
+            features, candle_index=candle_numbers(candles["date"], self.candle)
+        )
+        return self._in_label_units(predicted[n_context:], inlier[n_context:], n_context)
+
+    def _precedes(self, candles: pd.DataFrame) -> bool:
+        if self.context.empty:
+            return False
+        first = pd.to_datetime(candles["date"].iloc[:1], utc=True).iloc[0]
+        return bool(self.context["date"].iloc[-1] + self.candle == first)
+
+    def _in_label_units(
+        self, predicted: npt.NDArray[np.float64], inlier: npt.NDArray[Any], n_context: int
+    ) -> Predictions:
+        known = np.asarray(~np.isnan(predicted).any(axis=1))
+        values = np.zeros_like(predicted)
+        if known.any():
+            values[known] = self._unscaled(predicted[known])
+        pipeline = self.feature_pipeline
+        return Predictions(
+            pd.DataFrame(values, columns=self.label_names),
+            np.where(known, inlier, np.minimum(inlier, 0)).astype(np.int64),
+            pipeline["di"].di_values[n_context:] if "di" in pipeline else np.zeros(len(known)),
+        )
+
+    def _unscaled(self, labels: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        frame = pd.DataFrame(labels, columns=self.label_names, dtype=np.float64)
+        restored, _, _ = self.label_pipeline.inverse_transform(frame)
+        return np.asarray(restored)
+
+    def measure(self, features: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> None:
+        """Fill ``validation`` with the metrics of each label on the validation windows.
+
+        They flatter: these windows chose the weights.
+
+        :param features: (n_rows, n_features) as given to the estimator's ``fit``.
+        :param targets: (n_rows, n_labels) likewise.
+        """
+        rows = self.estimator.split_.valid_rows
+        if not len(rows):
+            return
+        first = rows[0] - self.estimator.settings_.sequence_length + 1
+        predicted = self._unscaled(self.estimator.predict(features[first:])[rows - first])
+        realised = self._unscaled(targets[rows])
+        self.validation = {
+            label: metrics.summary(realised[:, i], predicted[:, i])
+            for i, label in enumerate(self.label_names)
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the model, and its training history beside it, each whole or not at all.
+
+        :param path: ``…_model.zip``; the history becomes ``…_history.json``.
+        """
+        buffer = io.BytesIO()
+        torch.save({"pytrainer": self}, buffer)
+        content = buffer.getvalue()
+        history = {"sha256": hashlib.sha256(content).hexdigest(), **self.history()}
+        text = json.dumps(history, indent=1, allow_nan=False).encode()
+        write_atomically(path, lambda file: file.write(content))
+        write_atomically(history_path(path), lambda file: file.write(text))
+
+    def history(self) -> dict[str, Any]:
+        """What the training did, ready for JSON, which has no NaN: undefined metrics are None."""
+        estimator = self.estimator
+        validation = {
+            label: {name: None if math.isnan(value) else value for name, value in found.items()}
+            for label, found in self.validation.items()
+        }
+        return {
+            "pair": self.pair,
+            "settings": asdict(estimator.settings_),
+            "n_features": estimator.n_features_in_,
+            "n_train_windows": estimator.n_train_windows_,
+            "n_valid_windows": estimator.n_valid_windows_,
+            "best_epoch": estimator.best_epoch_,
+            "validation": validation,
+            "evaluations": [record._asdict() for record in estimator.history_],
+        }
+
+    def load_from_checkpoint(self, checkpoint: dict[str, Any]) -> TrainedModel:
+        """FreqAI's way to get the model out of a file that it has read."""
+        model: TrainedModel = checkpoint["pytrainer"]
+        return model
+
+    @staticmethod
+    def read(path: Path) -> TrainedModel:
+        """Read a file of ``save``. It is a pickle: read only files you trust.
+
+        :raises ValueError: if the file is missing, damaged, not the one that the history beside it
+            was written for, or of an incompatible version.
+        """
+        try:
+            content = path.read_bytes()
+            _require_checksum(content, history_path(path))
+            model = torch.load(io.BytesIO(content), weights_only=False)["pytrainer"]
+        except Exception as error:
+            raise ValueError(
+                f"The model file {path} cannot be used ({type(error).__name__}: {error}): it is "
+                "damaged or was written by an incompatible version. Delete it to train again."
+            ) from error
+        if not isinstance(model, TrainedModel):
+            raise ValueError(f"{path} holds a {type(model).__name__}, not a TrainedModel.")
+        return model
+
+
+def _require_checksum(content: bytes, history: Path) -> None:
+    """Compare with the recorded checksum; a model that was moved without its history has none."""
+    if not history.is_file():
+        return
+    if hashlib.sha256(content).hexdigest() != json.loads(history.read_text())["sha256"]:
+        raise ValueError(f"its checksum is not the one in {history.name}")
+
+
+def latest_model_before(folder: Path, pair: str) -> TrainedModel | None:
+    """Find the model of the window before on disk, for continual learning.
+
+    FreqAI does not load it where that window's predictions are there already.
+
+    :param folder: FreqAI's folder of the window to train, ``sub-train-<coin>_<timestamp>``.
+    :param pair: as several pairs may share a coin.
+    :return: the pair's latest older model that can be read, or None.
+    """
+    coin, _, timestamp = folder.name.rpartition("_")
+    for path in sorted(folder.parent.glob(f"{coin}_*/*_model.zip"), reverse=True):
+        if path.parent.name.rpartition("_")[2] < timestamp:
+            try:
+                model = TrainedModel.read(path)
+            except ValueError as error:
+                logger.warning("%s", error)
+                continue
+            if model.pair == pair:
+                return model
+    return None
+
+
+def history_path(model_path: Path) -> Path:
+    """The JSON file beside a model: checksum, settings, training history."""
+    return model_path.with_name(model_path.name.removesuffix("_model.zip") + "_history.json")

@@ -1,0 +1,1 @@
+"""The networks, their windows and their training. Imports torch and numpy only."""

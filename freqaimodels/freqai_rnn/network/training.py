@@ -1,0 +1,227 @@
+"""The training loop: early stopping, best checkpoints, history. Imports prediction and windows."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from ..errors import TrainingStopped
+from .prediction import predict_windows
+from .recurrent_network import RecurrentNetwork
+from .settings import Settings
+from .windows import WindowTargets, gather_chunks, gather_windows, split_into_chunks
+
+
+class EvaluationRecord(NamedTuple):
+    """The loss since the evaluation before, and the validation loss, None where nothing validates.
+
+    :ivar epoch: passes over the training targets so far, such as 1.25.
+    :ivar seconds: since the evaluation before, this one included.
+    """
+
+    epoch: float
+    train_loss: float
+    valid_loss: float | None
+    learning_rate: float
+    seconds: float
+
+
+class Checkpoint(NamedTuple):
+    """The network at an evaluation, and the loss it is ranked by."""
+
+    loss: float
+    epoch: float
+    network: RecurrentNetwork
+
+
+class FitResult(NamedTuple):
+    """Best checkpoint first."""
+
+    checkpoints: list[Checkpoint]
+    history: list[EvaluationRecord]
+
+
+_Step = list[Tensor]
+"""Positions of a step's targets, by chunk; all in one where windows are exact."""
+
+
+def target_losses(predictions: Tensor, values: Tensor, loss: str) -> Tensor:
+    """Loss of each target, averaged over its labels.
+
+    :param predictions: (n, n_labels).
+    :param values: (n, n_labels).
+    :return: (n,).
+    """
+    function = nn.functional.mse_loss if loss == "mse" else nn.functional.huber_loss
+    return function(predictions, values, reduction="none").mean(dim=1)
+
+
+def weighted_mean(losses: Tensor, weights: Tensor) -> float:
+    """sum(w * loss) / sum(w)."""
+    return float((losses * weights).sum() / weights.sum())
+
+
+def train_network(
+    network: RecurrentNetwork,
+    features: Tensor,
+    train: WindowTargets,
+    valid: WindowTargets,
+    settings: Settings,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> FitResult:
+    """Train until the validation loss stops falling, or for all epochs without validation.
+
+    The loss of a step is mean(w * loss) with weights of mean 1 over *all* training targets, so a
+    light batch takes a light step; the reported losses are weighted means.
+
+    :param network: trained in place; the result holds copies.
+    :param features: (n_rows, n_features), on the network's device like all targets.
+    :param train: targets to learn, at least one.
+    :param valid: targets that rank the checkpoints; may be empty.
+    :param should_stop: asked before each step.
+    :return: the ``n_checkpoints`` with the lowest validation loss, or the last ones.
+    :raises FloatingPointError: if a loss is NaN or infinite.
+    :raises TrainingStopped: once ``should_stop`` says so.
+    """
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+    checkpoints: list[Checkpoint] = []
+    history: list[EvaluationRecord] = []
+    best_loss, evaluations_without_gain = math.inf, 0
+    for epoch, steps in _epoch_parts(train.rows, settings):
+        started = time.perf_counter()
+        train_loss = _train(network, features, train, steps, optimizer, settings, should_stop)
+        valid_loss = _evaluate(network, features, valid, settings)
+        _require_finite(epoch, train_loss, valid_loss, settings)
+        history.append(
+            EvaluationRecord(
+                epoch,
+                train_loss,
+                valid_loss,
+                optimizer.param_groups[0]["lr"],
+                time.perf_counter() - started,
+            )
+        )
+        rank = -epoch if valid_loss is None else valid_loss
+        _keep_best(checkpoints, Checkpoint(rank, epoch, network), settings.n_checkpoints)
+        if rank < best_loss - settings.min_delta:
+            best_loss, evaluations_without_gain = rank, 0
+        else:
+            evaluations_without_gain += 1
+        if valid_loss is not None and evaluations_without_gain >= settings.early_stopping_patience:
+            break
+    return FitResult(checkpoints, history)
+
+
+def _epoch_parts(rows: Tensor, settings: Settings) -> Iterator[tuple[float, list[_Step]]]:
+    """Parts of the epochs, each to be followed by an evaluation: epochs at its end, its steps."""
+    for epoch in tqdm(
+        range(settings.max_epochs),
+        desc="training",
+        unit="epoch",
+        leave=False,
+        disable=None if settings.show_progress else True,
+    ):
+        steps = _epoch_steps(rows, settings)
+        n_parts = min(settings.evaluations_per_epoch, len(steps))
+        for part in range(n_parts):
+            first, last = (len(steps) * i // n_parts for i in (part, part + 1))
+            yield epoch + (part + 1) / n_parts, steps[first:last]
+
+
+def _epoch_steps(rows: Tensor, settings: Settings) -> list[_Step]:
+    """The steps of an epoch, in random order: positions of their targets, by chunk."""
+    if settings.training_mode == "exact":
+        order = torch.randperm(len(rows)).to(rows.device)
+        return [[batch] for batch in order.split(settings.batch_size)]
+    length = settings.sequence_length
+    chunks = split_into_chunks(rows, length, offset=int(torch.randint(length, ())))
+    n_per_step = math.ceil(settings.batch_size / length)
+    order = torch.randperm(len(chunks))
+    return [[chunks[i] for i in chosen.tolist()] for chosen in order.split(n_per_step)]
+
+
+def _train(
+    network: RecurrentNetwork,
+    features: Tensor,
+    train: WindowTargets,
+    steps: list[_Step],
+    optimizer: torch.optim.Optimizer,
+    settings: Settings,
+    should_stop: Callable[[], bool],
+) -> float:
+    """Make some steps; the loss over their targets."""
+    network.train()
+    total, weight = torch.zeros(2, device=features.device)
+    for groups in steps:
+        if should_stop():
+            raise TrainingStopped("The training was stopped before its end.")
+        targets = torch.cat(groups)
+        predictions = _predict_step(network, features, train.rows, groups, settings)
+        losses = target_losses(predictions, train.values[targets], settings.loss)
+        weighted = losses * train.weights[targets]
+        optimizer.zero_grad()
+        weighted.mean().backward()
+        if settings.gradient_clip_norm is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip_norm)
+        optimizer.step()
+        total += weighted.detach().sum()  # stays on the device: no synchronisation per step
+        weight += train.weights[targets].sum()
+    return float(total / weight)
+
+
+def _predict_step(
+    network: RecurrentNetwork, features: Tensor, rows: Tensor, step: _Step, settings: Settings
+) -> Tensor:
+    """Predictions of a step's targets, one after the other, with dropout."""
+    groups = [rows[positions] for positions in step]
+    if settings.training_mode == "exact":
+        windows = gather_windows(features, groups[0], settings.sequence_length)
+        states = network.states(windows)[:, -1]
+    else:
+        chunks = gather_chunks(features, groups, settings.sequence_length)
+        states = network.states(chunks.features)[chunks.chunk, chunks.step]
+    predictions: Tensor = network.head(states)
+    return predictions
+
+
+def _evaluate(
+    network: RecurrentNetwork, features: Tensor, valid: WindowTargets, settings: Settings
+) -> float | None:
+    if len(valid.rows) == 0:
+        return None
+    predictions = predict_windows(network, features, valid.rows, settings.sequence_length)
+    return weighted_mean(target_losses(predictions, valid.values, settings.loss), valid.weights)
+
+
+def _require_finite(
+    epoch: float, train_loss: float, valid_loss: float | None, settings: Settings
+) -> None:
+    for name, loss in (("training", train_loss), ("validation", valid_loss)):
+        if loss is not None and not math.isfinite(loss):
+            raise FloatingPointError(
+                f"The {name} loss became {loss} in epoch {math.ceil(epoch)}: lower learning_rate "
+                f"(now {settings.learning_rate:g}) or look for extreme values in features and "
+                "targets."
+            )
+
+
+def _keep_best(checkpoints: list[Checkpoint], new: Checkpoint, n_checkpoints: int) -> None:
+    """Insert a copy of the network if it is among the best; the earlier one wins a tie."""
+    if len(checkpoints) == n_checkpoints:
+        if new.loss >= checkpoints[-1].loss:
+            return
+        checkpoints.pop()
+    checkpoints.append(new._replace(network=copy.deepcopy(new.network)))
+    checkpoints.sort(key=lambda checkpoint: (checkpoint.loss, checkpoint.epoch))

@@ -1,0 +1,235 @@
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.evaluation.freqai_files import Backtest, noisy, perfect, shuffled
+
+from freqai_rnn import metrics
+from freqai_rnn.evaluation.backtests.configuration import (
+    Configuration,
+    read_configuration,
+    read_json,
+)
+from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
+from freqai_rnn.evaluation.backtests.runs import (
+    DEFAULT_SETTINGS,
+    ModelRun,
+    _logged_seconds,
+    model_configuration,
+    read_settings,
+)
+from freqai_rnn.evaluation.comparison import (
+    ZERO,
+    as_mapping,
+    common_candles,
+    compare,
+    findings,
+    lead,
+    markdown_table,
+)
+from freqai_rnn.evaluation.pages.report import as_json
+
+ROOT = Path(__file__).resolve().parents[2]
+FEW = 300
+RESULT = {
+    "total_trades": 12,
+    "profit_total": -0.034,
+    "max_drawdown_account": 0.1,
+    "market_change": 0.2,
+}
+
+
+def model_run(model: str, stored: StoredRun, **more) -> ModelRun:
+    return ModelRun(
+        model=model,
+        stored=replace(stored, model=model, result=RESULT),
+        settings={},
+        seconds=3.0,
+        train_seconds=2.0,
+        n_models=6,
+        prediction_seconds=0.5,
+        failures=(),
+        **more,
+    )
+
+
+@pytest.fixture
+def backtest(tmp_path) -> Backtest:
+    return Backtest(tmp_path / "user_data")
+
+
+def stored(backtest: Backtest, identifier: str, **changes) -> StoredRun:
+    config = replace(backtest, identifier=identifier, **changes).write()
+    return read_runs(read_configuration([config]), identifier, {})[0]
+
+
+def test_every_model_and_zero_are_measured_on_the_same_candles(backtest):
+    a = model_run("A", stored(backtest, "a", predict=noisy(0.3), not_predicted=(0, 1, 2)))
+    b = model_run("B", stored(backtest, "b", predict=shuffled, not_predicted=(2, 300)))
+    found = compare([a, b], "B", FEW)
+    assert len(found.candles) == 2 * (720 - 4)
+    assert list(found.metrics) == ["A", "B", ZERO]
+    realised = found.candles["realised"].to_numpy()
+    for name in ("A", "B"):
+        expected = metrics.summary(realised, found.candles[name].to_numpy())
+        values = {metric: estimate.value for metric, estimate in found.metrics[name].items()}
+        assert values == pytest.approx(expected)
+    assert found.metrics[ZERO]["r2_against_zero"] == (0.0, 0.0)
+    assert math.isnan(found.metrics[ZERO]["directional_accuracy"].value)
+
+
+def test_difference_is_model_minus_baseline(backtest):
+    a = model_run("A", stored(backtest, "a", predict=noisy(0.3)))
+    b = model_run("B", stored(backtest, "b", predict=shuffled))
+    found = compare([a, b], "B", FEW)
+    assert list(found.differences) == ["A"]
+    for metric, difference in found.differences["A"].items():
+        expected = found.metrics["A"][metric].value - found.metrics["B"][metric].value
+        assert difference.value == pytest.approx(expected)
+    assert found.differences["A"]["rank_information_coefficient"].differs_from(0)
+
+
+def test_paired_difference_is_better_known_than_the_models(backtest):
+    """Two models that are wrong alike: their errors are large, that of the difference is not."""
+
+    def alike(offset):
+        def predict(y, rng):
+            return noisy(0.2)(y, rng) + 0.0005 * offset * rng.normal(size=len(y))
+
+        return predict
+
+    a = model_run("A", stored(backtest, "a", predict=alike(1)))
+    b = model_run("B", stored(backtest, "b", predict=alike(2)))
+    found = compare([a, b], "B", FEW)
+    rank = "rank_information_coefficient"
+    assert found.differences["A"][rank].error < found.metrics["A"][rank].error / 2
+
+
+def test_missing_baseline_gives_way_to_the_first_model(backtest):
+    assert compare([model_run("A", stored(backtest, "a"))], "B", FEW).baseline == "A"
+
+
+def test_texts_say_what_is_significant_and_what_is_not(backtest):
+    a = model_run("A", stored(backtest, "a", predict=noisy(0.3)))
+    b = model_run("B", stored(backtest, "b", predict=shuffled))
+    found = compare([a, b], "B", FEW)
+    lines = findings(found)
+    assert lines[0].startswith("A is better than predicting zero (R² 0.")
+    assert "B is worse than predicting zero" in lines[1] or "B is not dist" in lines[1]
+    assert "has no significant relation to that of the returns" in lines[1]
+    assert lines[2].startswith("A is more exact than B (R² +0.")
+    assert "orders better" in lines[2]
+    assert "6 tests" in lines[3]
+    assert "Better than predicting zero, beyond their error: A." in lead(found)
+
+
+def test_table_has_a_row_per_model_and_one_for_zero(backtest):
+    found = compare([model_run("A", stored(backtest, "a"))], "A", FEW)
+    lines = markdown_table(found).splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["A", ZERO]
+    assert "| 12 | −3.4 % | 2.0 s | 0.5 s |" in lines[2]
+
+
+def test_numbers_are_json(backtest):
+    found = compare([model_run("A", stored(backtest, "a"))], "A", FEW)
+    content = json.loads(as_json(as_mapping(found)), parse_constant=pytest.fail)
+    assert content["metrics"][ZERO]["information_coefficient"]["value"] is None
+
+
+def test_model_without_predictions_is_left_out_and_named(backtest):
+    a = model_run("A", stored(backtest, "a"))
+    none = stored(backtest, "b", not_predicted=tuple(range(720)))
+    found = compare([a, model_run("B", none)], "A", FEW)
+    assert found.models == ["A"]
+    assert "B has no prediction with do_predict 1, and is left out." in found.warnings
+
+
+def test_what_no_sound_model_shows_is_a_warning(backtest):
+    found = compare([model_run("A", stored(backtest, "a", predict=perfect))], "A", FEW)
+    assert found.warnings[0].startswith("A: Too good to be true")
+
+
+def test_models_without_a_common_candle_are_an_error(backtest):
+    a = stored(backtest, "a", not_predicted=tuple(range(360)))
+    b = stored(backtest, "b", not_predicted=tuple(range(360, 720)))
+    with pytest.raises(ValueError, match="no candle in common"):
+        common_candles([model_run("A", a), model_run("B", b)])
+
+
+def test_few_common_candles_are_a_warning(backtest):
+    a = model_run("A", stored(backtest, "a"))
+    b = model_run("B", stored(backtest, "b", not_predicted=tuple(range(360))))
+    assert "Only 720 of 1,440 candles" in compare([a, b], "A", FEW).warnings[0]
+
+
+def configuration(tmp_path: Path) -> Configuration:
+    (tmp_path / "user_data").mkdir(exist_ok=True)
+    offline = [ROOT / "config/config.json", ROOT / "config/offline.json"]
+    return read_configuration(offline, tmp_path / "user_data")
+
+
+def test_settings_replace_those_of_the_configuration(tmp_path):
+    own = {"conv_width": 24, "model_training_parameters": {"n_estimators": 3}}
+    config = model_configuration(configuration(tmp_path), "LightGBMRegressor", own)
+    assert config["freqai"]["model_training_parameters"] == {"n_estimators": 3}
+    assert config["freqai"]["conv_width"] == 24
+    assert config["freqai"]["train_period_days"] == 210
+    assert config["freqaimodel"] == "LightGBMRegressor"
+
+
+def test_what_shapes_a_model_changes_its_identifier(tmp_path):
+    base = configuration(tmp_path)
+
+    def identifier(own, code="", model="A"):
+        return model_configuration(base, model, own, code)["freqai"]["identifier"]
+
+    found = {
+        identifier({}),
+        identifier({"conv_width": 2}),
+        identifier({}, "code"),
+        identifier({}, model="B"),
+    }
+    assert len(found) == 4
+    assert identifier({}) == identifier({})
+    assert identifier({}).startswith("compare/A-")
+
+
+def test_secrets_are_not_copied(tmp_path):
+    base = configuration(tmp_path)
+    content = dict(base.content)
+    content["exchange"] = {**content["exchange"], "key": "SECRET", "secret": "SECRET"}
+    content["telegram"] = content["api_server"] = {"token": "SECRET"}
+    config = model_configuration(replace(base, content=content), "A", {})
+    assert "SECRET" not in json.dumps(config)
+    assert content["exchange"]["key"] == "SECRET"
+
+
+def test_model_without_settings_is_an_error():
+    with pytest.raises(ValueError, match=r"must have settings for XGBoostRegressor, got .*GRU"):
+        read_settings(DEFAULT_SETTINGS, ["XGBoostRegressor"])
+
+
+def test_shipped_settings_name_the_four_models():
+    assert list(read_settings(DEFAULT_SETTINGS, None)) == list(read_json(DEFAULT_SETTINGS))
+    assert len(read_json(DEFAULT_SETTINGS)) == 4
+
+
+def test_training_seconds_come_from_the_log_once_per_window():
+    period = "from 2019-01-01 00:00:00 to 2019-02-01 00:00:00"
+    window = f"x - Training BTC/USD, 1/2 pairs {period}, 1/3 trains"
+    done = "x - ---- Done training BTC/USD ({} secs) ----"
+    log = "\n".join([window, done.format(1.5), window.replace("BTC", "ETH"), done.format(2.0)])
+    again = "\n".join([log, window, done.format(9.0)])
+    assert sum(dict(_logged_seconds(log)).values()) == pytest.approx(3.5)
+    assert sum(dict(_logged_seconds(again)).values()) == pytest.approx(11.0)
+
+
+def test_zero_is_not_better_than_itself(backtest):
+    """The error of zero's R² is 0, and so is its distance from 0."""
+    found = compare([model_run("A", stored(backtest, "a"))], "A", FEW)
+    assert not found.metrics[ZERO]["r2_against_zero"].differs_from(0)
+    assert np.isnan(found.metrics[ZERO]["rank_information_coefficient"].value)

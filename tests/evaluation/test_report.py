@@ -1,0 +1,349 @@
+import json
+import math
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.evaluation.freqai_files import START, Backtest, flat, noisy, perfect, shuffled
+
+from freqai_rnn import metrics
+from freqai_rnn.__main__ import main
+from freqai_rnn.evaluation.backtests.configuration import (
+    candle_length,
+    label_definitions,
+    read_configuration,
+    time_window,
+)
+from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
+from freqai_rnn.evaluation.pages.html import Card, page
+from freqai_rnn.evaluation.pages.report import safe_name, write_report
+from freqai_rnn.evaluation.scores import OVERALL, PER_MODEL, PER_PAIR, score_run, verdict
+
+FEW = 200
+
+
+@pytest.fixture
+def backtest(tmp_path) -> Backtest:
+    return Backtest(tmp_path / "user_data")
+
+
+def runs_of(backtest: Backtest, **arguments) -> list[StoredRun]:
+    configuration = read_configuration([backtest.write()])
+    return read_runs(configuration, backtest.identifier, arguments.pop("labels", {}), **arguments)
+
+
+def scores_of(backtest: Backtest):
+    (run,) = runs_of(backtest)
+    return run, score_run(run, FEW, show_progress=False)
+
+
+def test_numbers_are_those_of_the_stored_predictions(backtest):
+    run, scores = scores_of(backtest)
+    realised, predicted = [], []
+    for pair in backtest.pairs:
+        close = backtest.closes(pair)
+        for path in sorted(backtest.folder.glob(f"*_predictions/cb_{pair[:3].lower()}*.feather")):
+            stored = pd.read_feather(path)
+            predicted += stored["&-return"].tolist()
+            for date in stored["date"]:
+                now = close.index.get_loc(date)
+                realised.append(close.iloc[now + 4] / close.iloc[now] - 1)
+    expected = metrics.summary(np.array(realised), np.array(predicted))
+    overall = scores[0]
+    assert {name: e.value for name, e in overall.metrics.items()} == pytest.approx(expected)
+    assert overall.n_evaluated == len(realised) == 2 * 3 * 240
+    assert overall.spread == pytest.approx(np.std(predicted) / np.std(realised))
+    assert run.timeframe == "1h"
+
+
+def test_scores_are_overall_per_pair_and_per_model(backtest):
+    _, scores = scores_of(backtest)
+    assert [score.scope for score in scores] == [OVERALL] + 2 * [PER_PAIR] + 6 * [PER_MODEL]
+    assert [score.first for score in scores[3::2]] == [
+        START + i * pd.Timedelta(hours=240) for i in range(3)
+    ]
+
+
+def test_one_pair_has_no_score_per_pair(backtest):
+    _, scores = scores_of(replace(backtest, pairs=("BTC/USD",)))
+    assert [score.scope for score in scores] == [OVERALL] + 3 * [PER_MODEL]
+
+
+def test_shuffled_predictions_are_within_their_error_of_nothing(backtest):
+    run, scores = scores_of(backtest)
+    assert not scores[0].metrics["rank_information_coefficient"].differs_from(0)
+    assert "says nothing beyond chance" in verdict(run, scores[0])
+
+
+def test_planted_signal_is_found_with_its_size_and_not_suspected(backtest):
+    run, scores = scores_of(replace(backtest, predict=noisy(0.2)))
+    found = scores[0].metrics["information_coefficient"]
+    assert found.differs_from(0)
+    assert not found.differs_from(0.2)
+    assert scores[0].metrics["r2_against_zero"].value == pytest.approx(0.04, abs=0.03)
+    assert "agree with what happened" in verdict(run, scores[0])
+    assert not any("Too good" in line for line in scores[0].warnings)
+
+
+def test_predictions_that_know_the_future_are_too_good_to_be_true(backtest):
+    _, scores = scores_of(replace(backtest, predict=perfect))
+    assert "Too good to be true" in scores[0].warnings[0]
+
+
+def test_flat_predictions_are_called_so(backtest):
+    _, scores = scores_of(replace(backtest, predict=flat))
+    assert scores[0].warnings[0] == "Flat: the predictions spread 0.00% as far as what happened."
+    assert math.isnan(scores[0].metrics["rank_information_coefficient"].value)
+
+
+def test_worse_than_zero_beyond_its_error_is_a_warning(backtest):
+    run, scores = scores_of(replace(backtest, predict=lambda y, _rng: -y))
+    assert any("Worse than predicting zero" in line for line in scores[0].warnings)
+    assert "worse than predicting zero" in verdict(run, scores[0])
+    assert "is opposite to what happened" in verdict(run, scores[0])
+
+
+def test_predictions_of_exactly_zero_are_pointed_out(backtest):
+    def gaps(y, _rng):
+        return y.where(np.arange(len(y)) % 10 > 0, 0.0)
+
+    _, scores = scores_of(replace(backtest, predict=gaps))
+    assert any("10.0% of the predictions are exactly 0" in line for line in scores[0].warnings)
+
+
+def test_candles_without_do_predict_are_no_predictions(backtest):
+    def broken_at_the_first(y, rng):
+        return np.where(np.arange(len(y)) < 12, 1e6, shuffled(y, rng))
+
+    _, scores = scores_of(
+        replace(backtest, predict=broken_at_the_first, not_predicted=tuple(range(12)))
+    )
+    assert scores[0].n_evaluated == scores[0].n_candles - 24
+    assert scores[0].used == pytest.approx(1 - 24 / 1440)
+    assert scores[0].metrics["rmse"].value < 1
+
+
+def test_missing_candles_are_filled_as_freqtrade_fills_them(backtest):
+    (run,) = runs_of(replace(backtest, missing=(5, 6, 7), pairs=("BTC/USD",)))
+    realised = run.candles["realised"].to_numpy()
+    close = backtest.closes("BTC/USD").iloc[backtest.n_before :].to_numpy()
+    assert realised[1] == pytest.approx(close[4] / close[1] - 1)  # candle 5 repeats candle 4
+    assert realised[5] == pytest.approx(close[9] / close[4] - 1)
+
+
+def test_candles_whose_future_is_not_known_are_left_out(backtest):
+    config = backtest.write()
+    path = backtest.user_data / "data/coinspot/BTC_USD-1h.feather"
+    pd.read_feather(path).iloc[: -backtest.horizon].to_feather(path)
+    (run,) = read_runs(read_configuration([config]), "test", {})
+    assert run.candles.groupby("pair")["realised"].agg(lambda y: y.isna().sum()).tolist() == [4, 0]
+
+
+def test_other_timeframes_work(backtest):
+    run, scores = scores_of(replace(backtest, timeframe="5m", horizon=12))
+    assert run.target == "the return over the next 12 candles"
+    assert run.warnings == ()
+    assert scores[0].n_evaluated == 1440
+
+
+@pytest.mark.parametrize("timeframe", ["1w", "1M", "h", "0h", ""])
+def test_timeframe_without_a_fixed_length_is_an_error(timeframe):
+    with pytest.raises(ValueError, match="timeframe must be minutes, hours or days"):
+        candle_length(timeframe)
+
+
+def test_label_of_another_meaning_is_noticed(backtest):
+    backtest.write()
+    params = backtest.folder / "run_params.json"
+    params.write_text(
+        params.read_text().replace('"label_period_candles": 4', '"label_period_candles": 6')
+    )
+    configuration = read_configuration([backtest.user_data / "config.json"])
+    (run,) = read_runs(configuration, "test", {})
+    assert "the strategy seems to define it otherwise" in run.warnings[0]
+
+
+def test_several_labels_are_evaluated_one_by_one(backtest):
+    several = replace(backtest, labels=("&-return", "&-log"))
+    runs = runs_of(several, labels={"&-return": "return", "&-log": "log-return"})
+    assert [run.label for run in runs] == ["&-return", "&-log"]
+    written = write_report(runs, backtest.user_data / "reports", FEW)
+    assert written[0].read_text().count("Record</h3>") == 2
+
+
+def test_unknown_label_is_an_error_that_names_it(backtest):
+    with pytest.raises(ValueError, match="What &-extrema means"):
+        runs_of(replace(backtest, labels=("&-return", "&-extrema")))
+
+
+def test_missing_predictions_are_an_error_that_lists_what_is_there(backtest):
+    configuration = read_configuration([backtest.write()])
+    with pytest.raises(FileNotFoundError, match=r"no predictions.*Identifiers with.*: test\."):
+        read_runs(configuration, "other", {})
+
+
+def test_failed_training_shows_as_a_gap(backtest):
+    config = backtest.write()
+    path = sorted(backtest.folder.glob("backtesting_predictions/cb_eth*"))[1]
+    path.unlink()
+    (run,) = read_runs(read_configuration([config]), "test", {})
+    assert run.warnings == (
+        "ETH/USD has predictions for 480 of 720 candles: a training may have failed, which the "
+        "log of the backtest tells.",
+    )
+
+
+def test_of_overlapping_slices_the_model_trained_last_counts(backtest):
+    config = backtest.write()
+    folder = backtest.folder / "backtesting_predictions"
+    first = sorted(folder.glob("cb_btc*"))[0]
+    seconds = int((START + pd.Timedelta(hours=120)).timestamp())
+    later = pd.read_feather(first).iloc[120:].assign(**{"&-return": 0.5}).reset_index(drop=True)
+    later.to_feather(folder / f"cb_btc_{seconds}_prediction.feather")
+    (run,) = read_runs(read_configuration([config]), "test", {})
+    assert "120 candles were predicted by two models" in run.warnings[0]
+    assert run.candles["predicted"].eq(0.5).sum() == 120
+    assert len(run.candles) == 1440
+
+
+def test_timerange_selects_candles(backtest):
+    (run,) = runs_of(backtest, timerange=time_window("20240302-20240304"))
+    assert len(run.candles) == 2 * 48
+    assert run.candles["date"].min() == pd.Timestamp("2024-03-02", tz="UTC")
+
+
+def test_pairs_of_one_coin_cannot_be_told_apart(backtest):
+    config = backtest.write()
+    params = backtest.folder / "run_params.json"
+    params.write_text(params.read_text().replace('"ETH/USD"', '"BTC/EUR"'))
+    with pytest.raises(ValueError, match="BTC, which must belong to one pair"):
+        read_runs(read_configuration([config]), "test", {})
+
+
+def test_latest_settings_of_an_identifier_count(backtest):
+    config = backtest.write()
+    for name in ("settings-old", "settings-new"):
+        folder = backtest.folder / name
+        shutil.copytree(
+            backtest.folder / "backtesting_predictions", folder / "backtesting_predictions"
+        )
+        own = {"timeframe": "1h", "feature_parameters": {"label_period_candles": 4}}
+        (folder / "settings.json").write_text(json.dumps(own))
+    shutil.rmtree(backtest.folder / "backtesting_predictions")
+    os.utime(backtest.folder / "settings-new/settings.json", (4 * 10**9, 4 * 10**9))
+    (run,) = read_runs(read_configuration([config]), "test", {})
+    assert run.folder.name == "settings-new"
+    (run,) = read_runs(read_configuration([config]), "test/settings-old", {})
+    assert run.folder.name == "settings-old"
+
+
+def test_command_writes_a_page_and_the_same_numbers(backtest, capsys):
+    config = backtest.write()
+    assert main(["report", "-c", str(config), "--replicates", str(FEW)]) == 0
+    html, numbers = (Path(line) for line in capsys.readouterr().out.split())
+    assert html == backtest.user_data / "reports/test.html"
+    content = json.loads(numbers.read_text(), parse_constant=lambda name: pytest.fail(name))
+    (run,) = content["runs"]
+    assert run["verdict"] in html.read_text()
+    assert run["scores"][0]["n_evaluated"] == 1440
+    assert run["trainings"][0]["train_seconds"] == 5.0
+    assert html.stat().st_size < 6e6
+
+
+def test_what_is_not_defined_is_null_in_the_numbers(backtest):
+    runs = runs_of(replace(backtest, predict=flat, history=False))
+    numbers = write_report(runs, backtest.user_data / "reports", FEW)[1]
+    (run,) = json.loads(numbers.read_text(), parse_constant=pytest.fail)["runs"]
+    rank = run["scores"][0]["metrics"]["rank_information_coefficient"]
+    assert rank == {"value": None, "error": None}
+
+
+def test_several_identifiers_share_a_page(tmp_path, capsys):
+    one = Backtest(tmp_path / "user_data")
+    two = replace(one, identifier="group/two", predict=noisy(0.3), history=False)
+    one.write()
+    config = two.write()
+    arguments = ["report", "-c", str(config), "--identifier", "test", "group/two"]
+    assert main([*arguments, "--replicates", str(FEW)]) == 0
+    html = Path(capsys.readouterr().out.split()[0])
+    assert html.name == "test+group-two.html"
+    text = html.read_text()
+    assert "No training history" in text
+    assert text.count("class=lead") == 2
+
+
+def test_page_loads_nothing_from_elsewhere(backtest):
+    html = write_report(runs_of(backtest), backtest.user_data / "reports", FEW)[0].read_text()
+    assert "default-src 'none'" in html
+    own = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    assert not re.search(r"(src|href)\s*=|url\(|@import", own)
+
+
+def test_names_are_escaped(backtest):
+    evil = "</script><img src=x onerror=alert(1)>"
+    (run,) = runs_of(backtest)
+    runs = [replace(run, model=evil, command=evil, identifier=name) for name in ("a", "b")]
+    html = write_report(runs, backtest.user_data / "reports", FEW)[0].read_text()
+    assert "<img" not in re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    assert "&lt;/script&gt;&lt;img" in html
+
+
+def test_text_in_a_chart_cannot_end_the_script():
+    chart = {"id": "a", "data": [], "layout": {"title": "</script><b>"}}
+    html = page("", [], [Card("", (chart,))], "")
+    data = html.partition("id=charts>")[2].partition("</script>")[0]
+    assert json.loads(data) == [chart]
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+def test_loss_curves_are_drawn_without_a_browser(backtest, form):
+    pytest.importorskip("matplotlib")
+    image = write_report(runs_of(backtest), backtest.user_data / "reports", FEW, form)[2]
+    head = image.read_bytes()[:200]
+    assert head.startswith(b"\x89PNG" if form == "png" else b"<?xml")
+    assert image.name == f"test-loss.{form}"
+
+
+def test_no_loss_curves_to_draw_is_an_error(backtest):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match="no loss curves to draw"):
+        write_report(runs_of(replace(backtest, history=False)), backtest.user_data, FEW, "svg")
+
+
+def test_error_is_told_and_ends_with_1(tmp_path, capsys):
+    assert main(["report", "-c", str(tmp_path / "none.json")]) == 1
+    assert capsys.readouterr().err == f"error: The file {tmp_path / 'none.json'} is missing.\n"
+
+
+def test_later_configuration_wins_and_named_files_lose(tmp_path):
+    (tmp_path / "base.json").write_text('{"freqai": {"identifier": "base", "a": 1}, "x": [1, 2]}')
+    (tmp_path / "one.json").write_text(
+        '{"add_config_files": ["base.json"], /* comment */ "freqai": {"identifier": "one",},}'
+    )
+    (tmp_path / "two.json").write_text('{"x": [3]}')
+    found = read_configuration([tmp_path / "one.json", tmp_path / "two.json"], user_data=tmp_path)
+    assert found.content == {"freqai": {"identifier": "one", "a": 1}, "x": [3]}
+
+
+@pytest.mark.parametrize("text", ["2019", "20190601", "a-b", "20190601-2019"])
+def test_timerange_of_another_form_is_an_error(text):
+    with pytest.raises(ValueError, match="timerange must be YYYYMMDD-YYYYMMDD"):
+        time_window(text)
+
+
+def test_label_definition_needs_an_equals_sign():
+    assert label_definitions(["&-a=b=return"]) == {"&-a=b": "return"}
+    with pytest.raises(ValueError, match="must be NAME=DEFINITION, got '&-a'"):
+        label_definitions(["&-a"])
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("a/b", "a-b"), ("../../x", "x"), ("<é>", "report"), ("a+b_1.2", "a+b_1.2")]
+)
+def test_file_name_is_safe(text, name):
+    assert safe_name(text) == name

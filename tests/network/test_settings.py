@@ -1,0 +1,166 @@
+"""Every setting's default, range and error message."""
+
+import dataclasses
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from freqai_rnn import Settings
+from freqai_rnn.network.settings import RULES
+
+DEFAULTS = {
+    "cell_type": "lstm",
+    "sequence_length": 24,
+    "hidden_size": 128,
+    "num_layers": 2,
+    "dropout": 0.2,
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+    "training_mode": "fast",
+    "batch_size": 32,
+    "max_epochs": 100,
+    "evaluations_per_epoch": 4,
+    "early_stopping_patience": 15,
+    "min_delta": 0.0,
+    "gradient_clip_norm": 1.0,
+    "loss": "mse",
+    "n_checkpoints": 5,
+    "validation_fraction": 0.15,
+    "validation_gap": 0,
+    "seed": 42,
+    "device": "auto",
+    "show_progress": True,
+}
+
+NAN, INFINITY = float("nan"), float("inf")
+NO_NUMBERS = (None, "1", True, NAN, INFINITY)
+NO_WHOLE_NUMBERS = (*NO_NUMBERS, 1.0, 2.5)
+
+# name: (the rule in words, accepted values, refused values)
+TABLE: dict[str, tuple[str, tuple[Any, ...], tuple[Any, ...]]] = {
+    "cell_type": ("one of lstm, gru", ("lstm", "gru"), ("LSTM", "rnn", "", None, 1)),
+    "sequence_length": (
+        "a whole number of at least 1",
+        (1, 2, 500, np.int64(3)),
+        (0, -1, *NO_WHOLE_NUMBERS),
+    ),
+    "hidden_size": ("a whole number of at least 2", (2, 3), (1, 0, *NO_WHOLE_NUMBERS)),
+    "num_layers": ("a whole number of at least 1", (1, 4), (0, *NO_WHOLE_NUMBERS)),
+    "dropout": (
+        "a number of at least 0 and below 1",
+        (0, 0.0, 0.999, np.float32(0.5)),
+        (-0.001, 1, 1.0, *NO_NUMBERS),
+    ),
+    "learning_rate": ("a number above 0", (1e-12, 1, 10.0), (0, 0.0, -1e-3, *NO_NUMBERS)),
+    "weight_decay": ("a number of at least 0", (0, 0.0, 3.5), (-1e-9, *NO_NUMBERS)),
+    "training_mode": ("one of exact, fast", ("exact", "fast"), ("Fast", "", None, True)),
+    "batch_size": ("a whole number of at least 1", (1, 4096), (0, *NO_WHOLE_NUMBERS)),
+    "max_epochs": ("a whole number of at least 1", (1,), (0, *NO_WHOLE_NUMBERS)),
+    "evaluations_per_epoch": ("a whole number of at least 1", (1, 9), (0, *NO_WHOLE_NUMBERS)),
+    "early_stopping_patience": ("a whole number of at least 1", (1,), (0, *NO_WHOLE_NUMBERS)),
+    "min_delta": ("a number of at least 0", (0, 0.5), (-1e-9, *NO_NUMBERS)),
+    "gradient_clip_norm": (
+        "a number above 0, or None",
+        (None, 1e-9, 5),
+        (0, -1.0, "None", True, NAN, INFINITY),
+    ),
+    "loss": ("one of mse, huber", ("mse", "huber"), ("mae", "MSE", None)),
+    "n_checkpoints": ("a whole number of at least 1", (1, 5), (0, *NO_WHOLE_NUMBERS)),
+    "validation_fraction": (
+        "a number of at least 0 and below 1",
+        (0, 0.0, 0.99),
+        (-0.1, 1, *NO_NUMBERS),
+    ),
+    "validation_gap": ("a whole number of at least 0", (0, 24), (-1, *NO_WHOLE_NUMBERS)),
+    "seed": ("a whole number of at least 0", (0, 2**31), (-1, *NO_WHOLE_NUMBERS)),
+    "device": ("one of auto, cpu, cuda, mps", ("auto", "cpu", "cuda", "mps"), ("gpu", "cuda:0", 0)),
+    "show_progress": ("true or false", (True, False), (1, 0, None, "true")),
+}
+
+
+def rows_of(table: dict, column: int) -> list:
+    return [
+        pytest.param(name, value, id=f"{name}={value!r}")
+        for name, row in table.items()
+        for value in row[column]
+    ]
+
+
+def test_every_setting_is_in_the_table_and_has_the_documented_default():
+    assert dataclasses.asdict(Settings()) == DEFAULTS
+    assert list(TABLE) == list(DEFAULTS) == list(RULES)
+
+
+def test_every_setting_is_documented_in_the_order_it_is_declared():
+    assert re.findall(r":param (\w+):", Settings.__doc__ or "") == list(DEFAULTS)
+
+
+@pytest.mark.parametrize(("name", "value"), rows_of(TABLE, 1))
+def test_a_value_on_the_edge_of_its_range_is_kept_as_given(name, value):
+    assert getattr(Settings(**{name: value}), name) is value
+
+
+@pytest.mark.parametrize(("name", "value"), rows_of(TABLE, 2))
+def test_a_value_outside_its_range_is_refused_with_name_rule_and_value(name, value):
+    message = f"{name} must be {TABLE[name][0]}, got {value!r}."
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Settings(**{name: value})
+
+
+def test_settings_cannot_be_changed():
+    settings = Settings()
+    with pytest.raises(dataclasses.FrozenInstanceError, match="hidden_size"):
+        settings.hidden_size = 4
+    with pytest.raises(dataclasses.FrozenInstanceError, match="hidden_size"):
+        del settings.hidden_size
+    assert settings == Settings()
+
+
+def test_settings_compare_and_hash_by_value():
+    assert Settings(hidden_size=4) == Settings(hidden_size=4)
+    assert hash(Settings(hidden_size=4)) == hash(Settings(hidden_size=4))
+    assert Settings(hidden_size=4) != Settings(hidden_size=5)
+
+
+def test_settings_take_names_only():
+    with pytest.raises(TypeError, match="positional"):
+        Settings("gru")
+
+
+def test_a_mapping_keeps_the_defaults_of_what_it_does_not_name():
+    assert Settings.from_mapping({}) == Settings()
+    assert Settings.from_mapping({"cell_type": "gru", "seed": 7}) == Settings(
+        cell_type="gru", seed=7
+    )
+
+
+def test_a_value_of_a_mapping_is_checked():
+    with pytest.raises(ValueError, match=r"^dropout must be .* got 2\.$"):
+        Settings.from_mapping({"dropout": 2})
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("hidden_dim", "hidden_size"),
+        ("learn_rate", "learning_rate"),
+        ("n_layers", "num_layers"),
+        ("epochs", "max_epochs"),
+        ("Dropout", "dropout"),
+        ("window_length", "sequence_length"),
+        ("batchsize", "batch_size"),
+        ("n_checkpoint", "n_checkpoints"),
+    ],
+)
+def test_an_unknown_key_is_refused_and_the_nearest_setting_named(key, near):
+    message = f"{key} (= 5) is not a setting; did you mean {near}? Valid names: cell_type, "
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}") as caught:
+        Settings.from_mapping({"hidden_size": 4, key: 5})
+    assert str(caught.value).endswith(", ".join(DEFAULTS) + ".")
+
+
+def test_a_key_unlike_any_setting_is_refused_too():
+    with pytest.raises(ValueError, match=r"^zzz \(= 1\) is not a setting; did you mean \w+\?"):
+        Settings.from_mapping({"zzz": 1})

@@ -1,5 +1,16 @@
 """The former place of ``RecurrentFreqaiModel``, importable for one release more."""
 
-from .freqai.model import RecurrentFreqaiModel
+from typing import Any
 
-__all__ = ["RecurrentFreqaiModel"]
+from .estimators.recurrent import RecurrentRegressor
+from .freqai import model
+
+
+class RecurrentFreqaiModel(model.RecurrentFreqaiModel):
+    """The model as it was subclassed before: with the name of a cell instead of a prototype."""
+
+    cell_type: str
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.prototype = RecurrentRegressor(cell_type=cls.cell_type)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from freqai_rnn.network.device import keep_freed_memory
+from freqai_rnn.parallel.memory import keep_freed_memory
 
 PARTS = ("step", "fit", "memory", "parallel", "backtest", "quality")
 PACKAGES = ("freqtrade", "torch", "numpy", "scikit-learn", "lightgbm", "joblib")

@@ -19,7 +19,8 @@ from tests.benchmarks.fits import real
 from tests.benchmarks.series import ROOT, Series
 from tests.benchmarks.timing import Row
 
-from freqai_rnn import RecurrentRegressor, estimator
+from freqai_rnn import RecurrentRegressor
+from freqai_rnn.estimators import recurrent as estimator
 from freqai_rnn.sample_data import SHA256, write_sample_candles
 
 ROUNDS = {2: 2, 5: 1}  # by number of coins

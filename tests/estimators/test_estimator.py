@@ -25,7 +25,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from freqai_rnn import RecurrentRegressor, Settings, estimator
+from freqai_rnn import RecurrentRegressor, Settings
+from freqai_rnn.estimators import recurrent as estimator
 from freqai_rnn.network.recurrent_network import RecurrentNetwork
 
 QUICK = {

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from freqai_rnn import Settings
+from freqai_rnn import RecurrentRegressor
 from freqai_rnn.freqai.folders import describe_changes, fingerprint, shaping_settings
 
 CONFIG = {
@@ -32,8 +32,8 @@ def changed(path: str, value: object) -> dict:
     return config
 
 
-def of(config: dict, settings: Settings | None = None) -> str:
-    return fingerprint(shaping_settings(config, settings or Settings()))
+def of(config: dict, estimator: RecurrentRegressor | None = None) -> str:
+    return fingerprint(shaping_settings(config, estimator or RecurrentRegressor()))
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_with_continual_learning_earlier_windows_shape_a_model_too(path):
 
 
 def test_every_setting_of_the_network_shapes_it_but_device_and_progress():
-    assert of(CONFIG, Settings(seed=1)) != of(CONFIG)
-    assert of(CONFIG, Settings(device="cpu", show_progress=False)) == of(CONFIG)
+    assert of(CONFIG, RecurrentRegressor(seed=1)) != of(CONFIG)
+    assert of(CONFIG, RecurrentRegressor(device="cpu", show_progress=False)) == of(CONFIG)
 
 
 def test_changes_are_named_with_their_path_and_both_values():

@@ -4,6 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
 from tests.freqai.freqtrade_host import LABEL, ROOT, Host, without_freqai_rnn
 
 import freqai_rnn
@@ -47,11 +48,20 @@ def test_gru_trains_and_predicts(host):
     assert type(host.models()[0].estimator.networks_[0].recurrent).__name__ == "GRU"
 
 
-def test_a_users_subclass_can_choose_the_cell(host, tmp_path):
+@pytest.mark.parametrize(
+    ("module", "attribute"),
+    [
+        ("freqai_rnn.freqai.model", "prototype = RecurrentRegressor(cell_type='gru')"),
+        ("freqai_rnn.freqai_model", "cell_type = 'gru'"),
+    ],
+    ids=["by a prototype", "as before the first release"],
+)
+def test_a_users_subclass_can_choose_the_cell(host, tmp_path, module, attribute):
     (tmp_path / "MyRegressor.py").write_text(
-        "from freqai_rnn.freqai.model import RecurrentFreqaiModel\n"
+        f"from {module} import RecurrentFreqaiModel\n"
+        "from freqai_rnn import RecurrentRegressor\n"
         "class MyRegressor(RecurrentFreqaiModel):\n"
-        "    cell_type = 'gru'\n"
+        f"    {attribute}\n"
     )
     mine = {"freqaimodel": "MyRegressor", "freqaimodel_path": str(tmp_path)}
     gru = {"freqaimodel": "GRURegressor", "freqai": {"identifier": "gru"}}

@@ -68,12 +68,13 @@ def test_another_model_class_never_meets_old_predictions(trained, tmp_path):
 MINMAX = """
 from datasieve.pipeline import Pipeline
 from datasieve.transforms import SKLearnWrapper
+from freqai_rnn import RecurrentRegressor
 from freqai_rnn.freqai.model import RecurrentFreqaiModel
 from sklearn.preprocessing import MinMaxScaler
 
 
 class MinMaxRegressor(RecurrentFreqaiModel):
-    cell_type = "lstm"
+    prototype = RecurrentRegressor()
 
     def define_data_pipeline(self, threads=-1):
         return Pipeline([("minmax", SKLearnWrapper(MinMaxScaler()))])

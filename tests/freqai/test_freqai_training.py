@@ -145,14 +145,14 @@ def test_continual_learning_goes_on_from_the_latest_model_on_disk(host, kept):
 
 def test_continual_learning_with_another_architecture_says_that_it_starts_anew(host, tmp_path):
     (tmp_path / "GrowingRegressor.py").write_text(
-        "from dataclasses import replace\n"
+        "from freqai_rnn import RecurrentRegressor\n"
         "from freqai_rnn.freqai.model import RecurrentFreqaiModel\n"
         "class GrowingRegressor(RecurrentFreqaiModel):\n"
-        "    cell_type = 'lstm'\n"
-        "    def train(self, *args, **kwargs):\n"
-        "        model = super().train(*args, **kwargs)\n"
-        "        self.settings = replace(self.settings, hidden_size=16)\n"
-        "        return model\n"
+        "    prototype = RecurrentRegressor()\n"
+        "    def fit_task(self, task, dk, init_model):\n"
+        "        if init_model is not None:\n"
+        "            task.estimator.set_params(hidden_size=16)\n"
+        "        return super().fit_task(task, dk, init_model)\n"
     )
     overlay = {
         "freqaimodel": "GrowingRegressor",

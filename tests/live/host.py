@@ -16,7 +16,8 @@ from freqtrade.enums import RunMode
 from tests.exchange.candles import Market
 from tests.live.bot import CONFIGS, ROOT, SMALL, environment
 
-from freqai_rnn.freqai.config import settings_from_config
+from freqai_rnn import RecurrentRegressor
+from freqai_rnn.freqai.config import estimator_from_config
 from freqai_rnn.freqai.folders import settings_folder, shaping_settings
 from freqai_rnn.freqai.trained_model import TrainedModel
 
@@ -81,8 +82,8 @@ def backtest(
     }
     config = Configuration(arguments, RunMode.BACKTEST).get_config()
     validate_config_consistency(config, preliminary=True)  # fills in defaults, as the command does
-    settings = settings_from_config(config["freqai"], "lstm")
-    models = settings_folder(folder / "models/live", shaping_settings(config, settings))
+    estimator = estimator_from_config(config["freqai"], RecurrentRegressor())
+    models = settings_folder(folder / "models/live", shaping_settings(config, estimator))
     target = models / f"sub-train-{market.coin}_{60 * first}"
     target.mkdir()
     for file in model.parent.glob("cb_*"):

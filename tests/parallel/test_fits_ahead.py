@@ -6,21 +6,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from sklearn.base import clone
 
-from freqai_rnn.freqai.frames import TrainingCandles
-from freqai_rnn.network.settings import Settings
-from freqai_rnn.parallel.fits_ahead import FITS_AHEAD, FitsAhead, FitTask
+from freqai_rnn import RecurrentRegressor
+from freqai_rnn.estimators.fit_task import FitTask, TrainingCandles
+from freqai_rnn.parallel.fits_ahead import FITS_AHEAD, FitsAhead
 from freqai_rnn.parallel.parallelism import Parallelism
 
-TINY = Settings(
+TINY = RecurrentRegressor(
     sequence_length=3, hidden_size=4, num_layers=1, max_epochs=2, device="cpu", show_progress=False
 )
-LONG = Settings(**{**vars(TINY), "max_epochs": 10**6, "early_stopping_patience": 10**6})
+LONG = clone(TINY).set_params(max_epochs=10**6, early_stopping_patience=10**6)
 
 
 class Says(Exception):  # noqa: N818 - it is no error
@@ -51,8 +53,10 @@ def candles(seed: int, n: int = 60) -> TrainingCandles:
     return TrainingCandles(features, features[:, :1] * 0.5, np.ones(n), validation, np.arange(n))
 
 
-def tasks_of(n: int, kind: type[FitTask] = FitTask, settings: Settings = TINY) -> list[FitTask]:
-    return [kind(settings, candles(seed)) for seed in range(n)]
+def tasks_of(
+    n: int, kind: type[FitTask] = FitTask, estimator: RecurrentRegressor = TINY
+) -> list[FitTask]:
+    return [kind(estimator, candles(seed)) for seed in range(n)]
 
 
 @pytest.fixture
@@ -98,7 +102,7 @@ def test_networks_on_the_same_candles_share_one_file_which_goes_with_them(
 ):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (task,) = tasks_of(1)
-    tasks = [task._replace(settings=Settings(**{**vars(TINY), "seed": n})) for n in range(4)]
+    tasks = [task._replace(estimator=clone(TINY).set_params(seed=n)) for n in range(4)]
     counts = []
 
     def watched() -> Iterator[FitTask]:
@@ -133,7 +137,7 @@ def test_no_more_is_prepared_than_the_limit_while_the_first_result_is_awaited(ah
             prepared.append(task)
             yield task
 
-    first = FitTask(Settings(**{**vars(LONG), "max_epochs": 300}), candles(99))
+    first = FitTask(clone(LONG).set_params(max_epochs=300), candles(99))
     tasks = [first, *tasks_of(60)]
     ahead.follow(watched)
     assert ahead.take(first) is not None
@@ -159,7 +163,7 @@ def test_tasks_are_prepared_only_while_this_process_waits(ahead):
 
 def test_an_error_is_raised_as_it_is_where_its_result_is_due(ahead):
     good = tasks_of(3)
-    bad = FitTask(Settings(**{**vars(TINY), "sequence_length": 600}), candles(7))
+    bad = FitTask(clone(TINY).set_params(sequence_length=600), candles(7))
     tasks = [good[0], bad, *good[1:]]
     ahead.follow(lambda: iter(tasks))
     assert ahead.take(good[0]) is not None
@@ -210,7 +214,7 @@ def test_an_error_in_the_preparation_is_logged_and_the_caller_goes_on(ahead, cap
 # loky's own thread sometimes finds its list of work empty when it is told to end
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_stop_ends_the_fits_and_their_processes(ahead):
-    short, *long = [*tasks_of(1), *tasks_of(3, settings=LONG)[1:]]
+    short, *long = [*tasks_of(1), *tasks_of(3, estimator=LONG)[1:]]
     ahead.follow(lambda: iter([short, *long]))
     ahead.take(short)
     workers = [
@@ -226,12 +230,12 @@ def test_stop_ends_the_fits_and_their_processes(ahead):
 
 def test_the_same_numbers_are_one_task_and_others_are_not():
     task = FitTask(TINY, candles(0))
-    assert task.key == FitTask(Settings(**vars(TINY)), candles(0)).key
-    assert task.key != FitTask(Settings(**{**vars(TINY), "seed": 1}), candles(0)).key
-    for name, array in task.candles._asdict().items():
+    assert task.key == FitTask(clone(TINY), candles(0)).key
+    assert task.key != FitTask(clone(TINY).set_params(seed=1), candles(0)).key
+    for name, array in asdict(task.candles).items():
         other = array.copy()
         other[5] = ~other[5] if array.dtype == bool else other[5] + 1
-        assert task.key != task._replace(candles=task.candles._replace(**{name: other})).key
+        assert task.key != task._replace(candles=replace(task.candles, **{name: other})).key
 
 
 def test_what_a_worker_imports_is_free_of_freqtrade():

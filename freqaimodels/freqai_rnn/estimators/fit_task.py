@@ -1,21 +1,24 @@
-"""One fit as data: the same result in any process. Imports the estimator."""
+"""One fit as data: the same task gives the same weights in every process. Imports the base."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import joblib
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 
-from ..network.settings import Settings
-from .recurrent import RecurrentRegressor
+from .base import CandleRegressor, never
 
 
-class TrainingCandles(NamedTuple):
-    """One entry per candle of the frame, as ``RecurrentRegressor.fit`` takes them."""
+@dataclass(frozen=True, eq=False)
+class TrainingCandles:
+    """The arrays of one fit, an entry per candle of the training window, none left out."""
 
     features: npt.NDArray[np.float32]
     targets: npt.NDArray[np.float64]
@@ -23,29 +26,43 @@ class TrainingCandles(NamedTuple):
     validation_mask: npt.NDArray[np.bool_]
     candle_index: npt.NDArray[np.int64]
 
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all arrays, taken once, as many candidates share them."""
+        digest: str = joblib.hash(
+            (self.features, self.targets, self.weights, self.validation_mask, self.candle_index)
+        )
+        return digest
+
 
 class FitTask(NamedTuple):
-    """One fit, whole: the same task gives the same weights in every process."""
+    """One fit, whole.
 
-    settings: Settings
+    :ivar estimator: unfitted; a fit is made with a clone of it.
+    """
+
+    estimator: CandleRegressor
     candles: TrainingCandles
 
     @property
     def key(self) -> str:
         """A hash of everything the result depends on."""
-        key: str = joblib.hash((repr(self.settings), *self.candles))
+        parameters = self.estimator.get_params()
+        key: str = joblib.hash((type(self.estimator), parameters, self.candles.digest))
         return key
 
     def fit(
         self,
-        init_model: RecurrentRegressor | None = None,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> RecurrentRegressor:
+        init_model: CandleRegressor | None = None,
+        should_stop: Callable[[], bool] = never,
+    ) -> CandleRegressor:
         """Fit here and now.
 
-        :raises ValueError: as ``RecurrentRegressor.fit``.
+        :return: the fitted clone, which also has ``fit_seconds_``.
+        :raises ValueError: as the estimator's ``fit``.
         """
-        return RecurrentRegressor(**asdict(self.settings)).fit(
+        started = time.perf_counter()
+        fitted: CandleRegressor = clone(self.estimator).fit(
             self.candles.features,
             self.candles.targets,
             sample_weight=self.candles.weights,
@@ -54,3 +71,5 @@ class FitTask(NamedTuple):
             init_model=init_model,
             should_stop=should_stop,
         )
+        fitted.fit_seconds_ = time.perf_counter() - started
+        return fitted

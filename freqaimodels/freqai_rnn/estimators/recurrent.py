@@ -1,4 +1,4 @@
-"""RecurrentRegressor: the network as a scikit-learn estimator. Imports the rest of the core."""
+"""RecurrentRegressor: the network as a scikit-learn estimator. Imports network and the base."""
 
 from __future__ import annotations
 
@@ -6,36 +6,29 @@ import io
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ..network.device import cuda_devices, keep_freed_memory, one_thread, resolve_device
+from ..network.device import cuda_devices, one_thread, resolve_device
 from ..network.prediction import predict_windows
 from ..network.recurrent_network import RecurrentNetwork
 from ..network.settings import Settings
 from ..network.training import FitResult, target_losses, train_network, weighted_mean
-from ..network.windows import (
-    BoolArray,
-    IntArray,
-    Split,
-    WindowTargets,
-    complete_windows,
-    split_targets,
-)
+from ..network.windows import IntArray, Split, WindowTargets, complete_windows, split_targets
+from .base import CandleRegressor, FloatArray, never, row_vector, usable_rows
 
 logger = logging.getLogger(__name__)
 
-FloatArray = npt.NDArray[np.floating]
 
-
-class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
+@dataclass(kw_only=True, eq=False, repr=False)
+class RecurrentRegressor(CandleRegressor):
     """LSTM or GRU regression on sliding windows of consecutive rows.
 
     **Rows are candles, oldest first, and their order is data**: the prediction of a row depends
@@ -43,7 +36,8 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
     a row without a usable target y = NaN, and it stays as context of later windows. The target of
     the window that ends with row t is y[t]; nothing after row t is read. See ``windows``.
 
-    The parameters are those of ``Settings``, stored as given and checked by ``fit``.
+    The parameters are those of ``Settings``, which also says what they mean; here they are stored
+    as given, as scikit-learn wants it, and checked by ``fit``.
 
     :ivar networks_: the trained networks, best first; a prediction is the mean of theirs.
     :ivar history_: one ``EvaluationRecord`` per evaluation.
@@ -63,14 +57,27 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
     array([0, 1])
     """
 
-    # Settings are frozen and checked at once; an estimator is neither before it is fitted.
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
-    def __post_init__(self) -> None:
-        """Store only."""
+    cell_type: str = "lstm"
+    sequence_length: int = 24
+    hidden_size: int = 128
+    num_layers: int = 2
+    dropout: float = 0.2
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    training_mode: str = "fast"
+    batch_size: int = 32
+    max_epochs: int = 100
+    evaluations_per_epoch: int = 4
+    early_stopping_patience: int = 15
+    min_delta: float = 0.0
+    gradient_clip_norm: float | None = 1.0
+    loss: str = "mse"
+    n_checkpoints: int = 5
+    validation_fraction: float = 0.15
+    validation_gap: int = 0
+    seed: int = 42
+    device: str = "auto"
+    show_progress: bool = True
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -86,7 +93,7 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         validation_mask: npt.ArrayLike | None = None,
         candle_index: npt.ArrayLike | None = None,
         init_model: RecurrentRegressor | None = None,
-        should_stop: Callable[[], bool] = lambda: False,
+        should_stop: Callable[[], bool] = never,
     ) -> Self:
         """Train on every complete window that has a target.
 
@@ -111,19 +118,18 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         features, targets, weights = self._validate(X, y, sample_weight)
         n_rows = len(features)
         complete = complete_windows(
-            _usable(features),
+            usable_rows(features),
             settings.sequence_length,
-            _row_vector("candle_index", candle_index, n_rows, np.int64),
+            row_vector("candle_index", candle_index, n_rows, np.int64),
         )
         split = split_targets(
             complete & ~np.isnan(targets).any(axis=1) & (weights > 0),
             settings.validation_fraction,
             settings.validation_gap,
-            _row_vector("validation_mask", validation_mask, n_rows, np.bool_),
+            row_vector("validation_mask", validation_mask, n_rows, np.bool_),
         )
         _require_windows(split, n_rows, int(complete.sum()), settings)
         train, valid = (_targets(rows, targets, weights, device) for rows in split)
-        keep_freed_memory()
         with one_thread(), torch.random.fork_rng(devices=cuda_devices(device)):
             torch.manual_seed(settings.seed)
             network = _initial_network(features.shape[1], targets.shape[1], settings, init_model)
@@ -159,13 +165,13 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         settings = self.settings_
         features = self._features(X, reset=False)
         n_rows = len(features)
-        index = _row_vector("candle_index", candle_index, n_rows, np.int64)
+        index = row_vector("candle_index", candle_index, n_rows, np.int64)
         if context is not None and settings.sequence_length > 1 and len(np.asarray(context)):
             before = self._features(context, reset=False)[1 - settings.sequence_length :]
             features = np.concatenate([before, features])
             if index is not None:
                 index = np.concatenate([index[0] - np.arange(len(before), 0, -1), index])
-        complete = complete_windows(_usable(features), settings.sequence_length, index)
+        complete = complete_windows(usable_rows(features), settings.sequence_length, index)
         complete[: len(features) - n_rows] = False
         predictions = np.full((len(features), self.n_labels_), np.nan)
         if complete.any():
@@ -183,6 +189,23 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         ).any(axis=1)
         weights = None if sample_weight is None else np.asarray(sample_weight)[scored]
         return float(r2_score(targets[scored], predictions[scored], sample_weight=weights))
+
+    def check_parameters(self) -> None:
+        """Refuse parameters out of range.
+
+        :raises ValueError: with name, rule and value.
+        """
+        Settings(**self.get_params())
+
+    def training_record(self) -> dict[str, Any]:
+        """Return what the fit did, ready for JSON."""
+        return {
+            "n_features": self.n_features_in_,
+            "n_train_windows": self.n_train_windows_,
+            "n_valid_windows": self.n_valid_windows_,
+            "best_epoch": self.best_epoch_,
+            "evaluations": [record._asdict() for record in self.history_],
+        }
 
     def _validate(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None
@@ -219,6 +242,7 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
         self.history_ = result.history
         self.best_epoch_ = result.checkpoints[0].epoch
         self.split_ = split
+        self.valid_rows_ = split.valid_rows
         self.n_train_windows_, self.n_valid_windows_ = (len(rows) for rows in split)
         self.settings_ = settings
 
@@ -277,23 +301,6 @@ class RecurrentRegressor(RegressorMixin, BaseEstimator, Settings):
             network = RecurrentNetwork(self.n_features_in_, self.n_labels_, self.settings_)
         network.load_state_dict(weights, assign=True)
         return network.eval()
-
-
-def _usable(features: FloatArray) -> BoolArray:
-    return np.asarray(~np.isnan(features).any(axis=1))
-
-
-def _row_vector(
-    name: str, values: npt.ArrayLike | None, n_rows: int, dtype: type[Any]
-) -> npt.NDArray[Any] | None:
-    if values is None:
-        return None
-    array = np.asarray(values)
-    if array.shape != (n_rows,):
-        raise ValueError(f"{name} must have one entry per row, ({n_rows},), got {array.shape}.")
-    if not np.can_cast(array.dtype, dtype, casting="safe"):
-        raise ValueError(f"{name} must be of type {np.dtype(dtype).name}, got {array.dtype}.")
-    return array.astype(dtype)
 
 
 def _require_windows(split: Split, n_rows: int, n_complete: int, settings: Settings) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..network.settings import Settings
+from ..estimators.base import CandleRegressor, with_parameters
 from .config import FREQAI_SETS
 from .trained_model import Predictions, TrainedModel
 
@@ -60,24 +60,21 @@ def warn_of_overridden(configured: Mapping[str, Any], ranges: Mapping[str, Seque
 
 
 def network_candidates(
-    settings: Settings, ranges: Mapping[str, Sequence[Any]]
-) -> dict[str, Settings]:
+    estimator: CandleRegressor, ranges: Mapping[str, Sequence[Any]]
+) -> dict[str, CandleRegressor]:
     """Every combination of the network parameters, by name.
 
-    :param settings: of everything that is no network parameter.
+    :param estimator: unfitted, with everything that is no network parameter.
     :param ranges: values of each network parameter; each must be an argument of the estimator.
     :return: at least one candidate; its name is empty if there are no network parameters.
-    :raises ValueError: for a parameter that is no setting, or a value out of range.
+    :raises ValueError: for a parameter that the estimator lacks, or a value out of range.
     """
     for name in FREQAI_SETS.keys() & ranges.keys():
         raise ValueError(f"{name} is no network parameter: it follows freqai.{FREQAI_SETS[name]}.")
     combinations = (
         dict(zip(ranges, values, strict=True)) for values in itertools.product(*ranges.values())
     )
-    return {
-        candidate_name(values): Settings.from_mapping({**asdict(settings), **values})
-        for values in combinations
-    }
+    return {candidate_name(values): with_parameters(estimator, values) for values in combinations}
 
 
 @dataclass
@@ -113,7 +110,10 @@ class CandidateModels:
         return Predictions(pd.DataFrame(columns), np.zeros(len(frame), dtype=np.int64), di_values)
 
     def save(self, path: Path) -> None:
-        """FreqAI's call after training; the candidates are saved already."""
+        """Do nothing when FreqAI calls it after training: the candidates are saved already."""
+
+    def log_losses(self, tb_logger: Any) -> None:
+        """Do nothing: each candidate's losses are logged in its own folder."""
 
 
 class GridProgress:

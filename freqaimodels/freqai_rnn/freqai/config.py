@@ -1,13 +1,20 @@
-"""FreqAI's configuration section as settings, checked before any training."""
+"""FreqAI's configuration section as an estimator's parameters, checked before any training."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
-from ..network.settings import RULES, Settings
+from freqtrade.exceptions import OperationalException
+
+from ..estimators.base import (
+    CandleRegressor,
+    require_known,
+    with_parameters,
+    with_those_it_has,
+)
 from ..parallel.parallelism import Parallelism
 
 FREQAI_SETS = {
@@ -23,38 +30,31 @@ PARALLELISM = [item.name for item in fields(Parallelism)]
 SECONDS_PER_DAY = 86_400
 
 
-def settings_from_config(freqai: Mapping[str, Any], cell_type: str) -> Settings:
-    """Settings of the network from the ``freqai`` section of freqtrade's configuration.
+def estimator_from_config(freqai: Mapping[str, Any], prototype: CandleRegressor) -> CandleRegressor:
+    """Give a model's estimator the parameters of freqtrade's configuration.
 
-    :param freqai: the section; ``model_training_parameters`` are the arguments of
-        ``RecurrentRegressor``.
-    :param cell_type: of the model class.
+    :param freqai: the section; ``model_training_parameters`` are the estimator's arguments.
+    :param prototype: unfitted, of the model class.
     :raises ValueError: for anything that would train a model the user did not mean.
     """
-    given = {
-        name: value
-        for name, value in freqai.get("model_training_parameters", {}).items()
-        if name not in PARALLELISM
-    }
-    for name in given.keys() - RULES.keys():
-        near = difflib.get_close_matches(name, [*RULES, *PARALLELISM], n=1, cutoff=0.0)[0]
-        if near in PARALLELISM:
-            raise ValueError(f"{name} (= {given[name]!r}) is not a setting; did you mean {near}?")
+    given = freqai.get("model_training_parameters", {})
+    own = prototype.get_params()
+    require_known(given, [*own, *PARALLELISM])
     for name, source in FREQAI_SETS.items():
         if name in given:
             raise ValueError(
                 f"model_training_parameters.{name} must not be set: it follows freqai.{source}."
             )
-    if given.setdefault("cell_type", cell_type) != cell_type:
+    cell_type = own.get("cell_type")
+    if given.get("cell_type", cell_type) != cell_type:
         raise ValueError(
             f"model_training_parameters.cell_type is {given['cell_type']!r}, but this model is "
             f"{cell_type!r}: remove it, or use the other --freqaimodel."
         )
-    settings = Settings.from_mapping(
-        {
-            **given,
-            "validation_gap": freqai.get("feature_parameters", {}).get("label_period_candles", 0),
-        }
+    horizon = freqai.get("feature_parameters", {}).get("label_period_candles", 0)
+    estimator = with_parameters(
+        with_those_it_has(prototype, validation_gap=horizon),
+        {name: value for name, value in given.items() if name not in PARALLELISM},
     )
     for section, name in SHUFFLING:
         if freqai.get(section, {}).get(name, False):
@@ -62,7 +62,7 @@ def settings_from_config(freqai: Mapping[str, Any], cell_type: str) -> Settings:
                 f"freqai.{section}.{name} must be false, got {freqai[section][name]!r}: the order "
                 "of the candles is what a recurrent network learns from."
             )
-    return settings
+    return estimator
 
 
 def parallelism_from_config(freqai: Mapping[str, Any]) -> Parallelism:
@@ -74,27 +74,37 @@ def parallelism_from_config(freqai: Mapping[str, Any]) -> Parallelism:
     return Parallelism(**{name: given[name] for name in PARALLELISM if name in given})
 
 
-def require_fitting(freqai: Mapping[str, Any], settings: Settings, candle_seconds: int) -> None:
+def require_fitting(freqai: Mapping[str, Any], sequence_length: int, candle_seconds: int) -> None:
     """Check what depends on the sequence length, once the strategy has had its say.
 
     :raises ValueError: for a contradicting ``conv_width``, or too few candles to train on.
     """
+    horizon = freqai.get("feature_parameters", {}).get("label_period_candles", 0)
     conv_width = freqai.get("conv_width", 1)
-    if conv_width not in (1, settings.sequence_length):
+    if conv_width not in (1, sequence_length):
         raise ValueError(
             f"freqai.conv_width is {conv_width}, but sequence_length is "
-            f"{settings.sequence_length}: remove conv_width, it follows sequence_length."
+            f"{sequence_length}: remove conv_width, it follows sequence_length."
         )
     days = freqai.get("train_period_days", 0)
     test_size = freqai.get("data_split_parameters", {}).get("test_size", 0.1)
     candles = int(days * SECONDS_PER_DAY // candle_seconds)
     n_test = test_size if test_size >= 1 else candles * test_size
     n_train = candles - int(n_test)
-    needed = settings.sequence_length + settings.validation_gap + 1
+    needed = sequence_length + horizon + 1
     if n_train < needed:
         raise ValueError(
             f"train_period_days={days} is {candles} candles of {candle_seconds} s, {n_train} of "
             f"them to train on after test_size={test_size}: sequence_length="
-            f"{settings.sequence_length} and label_period_candles={settings.validation_gap} need "
+            f"{sequence_length} and label_period_candles={horizon} need "
             f"at least {needed}. Raise train_period_days."
         )
+
+
+@contextmanager
+def as_operational_exception(where: str) -> Iterator[None]:
+    """Turn the core's errors into the one that freqtrade shows without a traceback."""
+    try:
+        yield
+    except (ValueError, FloatingPointError) as error:
+        raise OperationalException(f"{where}: {error}") from error

@@ -1,21 +1,16 @@
-"""Folders of models by what shaped them, so that none is ever used under other settings.
-
-Imports only settings.
-"""
+"""Keeps models of different settings in different folders, so that none is used under others."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import pickle
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..estimators.base import CandleRegressor
 from ..files import write_atomically
-from ..network.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -40,19 +35,21 @@ NOT_SHAPING = {
     "wait_for_training_iteration_on_reload",
     "write_metrics_to_disk",
 }
-NOT_SHAPING_IN_SETTINGS = {"device", "show_progress"}
+NOT_SHAPING_PARAMETERS = {"device", "show_progress"}
 
 
-def shaping_settings(config: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+def shaping_settings(config: Mapping[str, Any], estimator: CandleRegressor) -> dict[str, Any]:
     """All settings that a prediction depends on, defaults included.
 
     :param config: freqtrade's configuration.
-    :param settings: of the network.
+    :param estimator: unfitted, with its parameters.
     """
     freqai = config["freqai"]
     shaping = {key: value for key, value in freqai.items() if key not in NOT_SHAPING}
     shaping["model_training_parameters"] = {
-        key: value for key, value in asdict(settings).items() if key not in NOT_SHAPING_IN_SETTINGS
+        name: value
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] not in NOT_SHAPING_PARAMETERS
     }
     shaping["data_split_parameters"] = {
         "shuffle": False,  # FreqAI adds it to the configuration when it first splits
@@ -144,44 +141,3 @@ def write_settings(folder: Path, shaping: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = json.dumps(shaping, indent=1).encode()
     write_atomically(folder / "settings.json", lambda file: file.write(content))
-
-
-def set_damaged_files_aside(folder: Path) -> None:
-    """Rename those of FreqAI's own files that cannot be read, as it would not start with them.
-
-    :param folder: FreqAI's folder of the identifier; need not be there.
-    """
-    predictions, backup = (folder / f"historic_predictions.{name}pkl" for name in ("", "backup."))
-    models = folder / "pair_dictionary.json"
-    readers: dict[Path, Callable[[bytes], Any]] = {
-        folder / "settings.json": json.loads,
-        models: json.loads,
-        folder / "global_metadata.json": json.loads,
-        folder / "metric_tracker.json": json.loads,
-        predictions: pickle.loads,
-        backup: pickle.loads,
-    }
-    for path, read in readers.items():
-        if not path.is_file():
-            continue
-        try:
-            content = read(path.read_bytes())
-            if not isinstance(content, dict):
-                raise ValueError(f"a {type(content).__name__} instead of a dict")
-        except Exception as error:  # whatever a damaged file leads to
-            damaged = path.with_name(path.name + ".damaged")
-            path.replace(damaged)
-            logger.error(
-                "%s was damaged (%s: %s). It is %s now, and the bot starts without it.",
-                path,
-                type(error).__name__,
-                error,
-                damaged.name,
-            )
-            if path.name == "settings.json":
-                models.unlink(missing_ok=True)  # nobody knows any more what they were made with
-    lost = predictions.with_name(predictions.name + ".damaged").is_file()
-    if lost and backup.is_file() and not predictions.is_file():
-        content = backup.read_bytes()
-        write_atomically(predictions, lambda file: file.write(content))
-        logger.warning("The historic predictions are those of %s.", backup)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,15 +87,6 @@ def require_finite(frame: pd.DataFrame, columns: list[str]) -> None:
         )
 
 
-def fit_seed(seed: int, pair: str, last_candle: Any) -> int:
-    """A seed of its own for every training, whatever was trained before it.
-
-    :param last_candle: date of the training frame's last candle.
-    """
-    text = f"{seed} {pair} {pd.Timestamp(last_candle).timestamp():.0f}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
-
-
 def candle_numbers(dates: pd.Series, candle: pd.Timedelta) -> npt.NDArray[np.int64]:
     """Number of each candle on a time axis that starts with the first; a hole skips numbers.
 
@@ -112,14 +100,3 @@ def candle_numbers(dates: pd.Series, candle: pd.Timedelta) -> npt.NDArray[np.int
 def utc_dates(candles: pd.DataFrame) -> pd.DataFrame:
     """Give the candles one type of date."""
     return candles.assign(date=pd.to_datetime(candles["date"], utc=True))
-
-
-@contextmanager
-def numpy_seed(seed: int) -> Iterator[None]:
-    """Seed NumPy's global generator, from which pipeline steps (noise, SVM) draw, for a while."""
-    state = np.random.get_state()
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import shutil
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import rapidjson
 import torch
 from freqtrade.configuration import TimeRange
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
-from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
 from freqtrade.freqai.data_drawer import (
     FEATURE_PIPELINE,
     LABEL_PIPELINE,
@@ -24,11 +20,11 @@ from freqtrade.freqai.data_drawer import (
     FreqaiDataDrawer,
 )
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.strategy.interface import IStrategy
 
 from ..errors import TrainingStopped
-from ..files import write_atomically
-from .folders import set_damaged_files_aside
+from .drawer import DurableDrawer, set_damaged_files_aside
 from .trained_model import TrainedModel
 
 logger = logging.getLogger(__name__)
@@ -36,48 +32,7 @@ logger = logging.getLogger(__name__)
 LONGEST_PAUSE_SECONDS = 300
 
 
-class DurableDrawer(FreqaiDataDrawer):
-    """FreqAI's files about all pairs, each written whole or not at all.
-
-    FreqAI empties a file before it fills it, and does so from two threads when a bot stops.
-    """
-
-    def __init__(self, full_path: Path, config: dict[str, Any]) -> None:
-        super().__init__(full_path, config)
-        self.model_lock = threading.RLock()  # of the training thread and the bot's loop
-
-    def save_data(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
-        """Save a model and put it in use, in one step for the bot's loop."""
-        with self.model_lock:
-            super().save_data(model, coin, dk)
-
-    def load_data(self, coin: str, dk: FreqaiDataKitchen) -> Any:
-        """Load a model that no other thread is about to replace."""
-        with self.model_lock:
-            return super().load_data(coin, dk)
-
-    def save_drawer_to_disk(self) -> None:
-        """The models in use."""
-        self._save_json(self.pair_dictionary_path, self.pair_dict)
-
-    def save_global_metadata_to_disk(self, metadata: dict[str, Any]) -> None:
-        """Since when the bot predicts."""
-        self._save_json(self.global_metadata_path, metadata)
-
-    def save_historic_predictions_to_disk(self) -> None:
-        """All predictions made so far, and FreqAI's copy of them."""
-        with self.save_lock:
-            content = pickle.dumps(dict(self.historic_predictions))
-            for path in (self.historic_predictions_path, self.historic_predictions_bkp_path):
-                write_atomically(path, lambda file: file.write(content))
-
-    def _save_json(self, path: Path, content: Any) -> None:
-        with self.save_lock:
-            text = rapidjson.dumps(content, default=self.np_encoder).encode()
-            write_atomically(path, lambda file: file.write(text))
-
-
-class LiveFreqaiModel(BaseRegressionModel):
+class LiveFreqaiModel(IFreqaiModel):
     """The training thread and the files of a bot; backtests use nothing of it."""
 
     config: dict[str, Any]

@@ -1,13 +1,9 @@
-"""RecurrentFreqaiModel: the estimator inside FreqAI's loop.
-
-Only this module, ``freqai_grid``, ``freqai_live`` and ``freqai_parallel`` import freqtrade.
-"""
+"""RecurrentFreqaiModel: FreqAI's hooks, a few lines each; what they do is done by collaborators."""
 
 from __future__ import annotations
 
 import logging
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +19,22 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy.interface import IStrategy
 from sklearn.preprocessing import StandardScaler
 
-from ..network.settings import Settings
+from ..estimators.base import CandleRegressor
+from ..estimators.fit_task import FitTask
+from ..parallel.memory import keep_freed_memory
+from ..parallel.parallelism import Parallelism
 from .candidates import (
     CandidateModels,
     network_candidates,
     parameter_ranges,
     warn_of_overridden,
 )
-from .config import require_fitting, settings_from_config
+from .config import (
+    as_operational_exception,
+    estimator_from_config,
+    parallelism_from_config,
+    require_fitting,
+)
 from .folders import (
     describe_changes,
     read_settings,
@@ -38,9 +42,13 @@ from .folders import (
     shaping_settings,
     write_settings,
 )
-from .lookahead import ParallelFreqaiModel, as_operational_exception
-from .networks import CandidateGrid, label_statistics
-from .trained_model import TrainedModel, latest_model_before
+from .frames import Pipelines
+from .live import LiveFreqaiModel
+from .lookahead import Lookahead
+from .networks import CandidateGrid, Networks, OneNetwork
+from .saved_models import read_if_complete
+from .trained_model import TrainedModel
+from .window import WindowTrainer
 
 # The resolver's own entry leaves sys.path once the model file is imported, but unpickling and
 # the workers of hyperopt import this package later. An entry that is there twice does no harm.
@@ -48,48 +56,66 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 logger = logging.getLogger(__name__)
 
-SAVED_AFTER_THE_MODEL = (
-    "metadata.json",
-    "feature_pipeline.pkl",
-    "label_pipeline.pkl",
-    "trained_dates_df.pkl",
-)
-"""What FreqAI writes next; an interruption leaves the model without them."""
 
-
-class RecurrentFreqaiModel(ParallelFreqaiModel):
-    """A FreqAI regressor on windows of candles; a subclass names the cell.
+class RecurrentFreqaiModel(LiveFreqaiModel):
+    """A FreqAI regressor on windows of candles; a subclass names its estimator.
 
     FreqAI drops rows that it does not want to learn from. Here they lose their target only and
     stay where they are: a window is made of consecutive candles, or it is none.
+
+    :cvar prototype: unfitted; the configuration's parameters are set on clones of it.
     """
 
-    cell_type: str
+    prototype: CandleRegressor
     config: dict[str, Any]
     dd: FreqaiDataDrawer
     full_path: Path
+    _networks: Networks
     tb_logger: Any
 
     def __init__(self, config: dict[str, Any]) -> None:
         with as_operational_exception("Configuration of freqai"):
-            self.settings = settings_from_config(config["freqai"], self.cell_type)
+            self._estimator = estimator_from_config(config["freqai"], self.prototype)
+            parallelism = parallelism_from_config(config["freqai"])
         super().__init__(config=config)
         self.dd.model_type = "pytorch"  # FreqAI then calls TrainedModel.save and gives TensorBoard
-        self._network_is_settled = False
+        self._is_settled = False
+        keep_freed_memory()
+        may_be_parallel = self._may_be_parallel(parallelism)
+        self._trainer = WindowTrainer(
+            pd.Timedelta(seconds=self.base_tf_seconds),
+            self._new_pipelines,
+            self.fit_task,
+            show_progress=not may_be_parallel and config["runmode"] not in TRADE_MODES,
+        )
+        with as_operational_exception("Configuration of freqai"):
+            self._lookahead = Lookahead(
+                parallelism if may_be_parallel else Parallelism(), self._trainer
+            )
 
     def start(
         self, dataframe: pd.DataFrame, metadata: dict[str, Any], strategy: IStrategy
     ) -> pd.DataFrame:
-        """FreqAI's entry for one pair; the first call settles the network and its folder."""
-        if not self._network_is_settled:
-            self._settle_network(strategy)
-            self._network_is_settled = True
+        """FreqAI's entry for one pair; the first call settles the networks and their folder."""
+        if not self._is_settled:  # the strategy has a say in what is trained
+            self._networks = self._settle_networks(strategy)
+            self._is_settled = True
         answer: pd.DataFrame = super().start(dataframe, metadata, strategy)
         if not self.live:
             self.dd.model_dictionary.pop(metadata["pair"], None)  # the pair is done
-        if self._grid is not None:
-            self._grid.drop_incomplete_predictions()
+        self._networks.finish_pair()
         return answer
+
+    def start_backtesting(
+        self,
+        dataframe: pd.DataFrame,
+        metadata: dict[str, Any],
+        dk: FreqaiDataKitchen,
+        strategy: IStrategy,
+    ) -> FreqaiDataKitchen:
+        """FreqAI's loop over the windows of a pair, with workers that are ahead of it."""
+        with self._lookahead.following(dataframe, dk, strategy, self._networks) as self.dk:
+            return super().start_backtesting(dataframe, metadata, self.dk, strategy)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
         """FreqAI's own steps, with standardised features instead of a range that outliers set."""
@@ -113,16 +139,28 @@ class RecurrentFreqaiModel(ParallelFreqaiModel):
         :param unfiltered_df: every candle of the window, with features and labels.
         :raises OperationalException: if nothing sensible can be learned from it.
         """
-        started = time.perf_counter()
-        self.prepare(unfiltered_df, dk)
-        previous = self.get_init_model(pair)
-        if self._grid is not None:
-            return self._grid.train(self, unfiltered_df, dk, previous)
-        if previous is None and self.continual_learning and not self.live:
-            previous = latest_model_before(dk.data_path, pair)
-        model = self.train_one(self.settings, unfiltered_df, dk, previous)
-        logger.info("Done training %s (%.2f secs)", pair, time.perf_counter() - started)
+        window = self._trainer.prepare(unfiltered_df, dk)
+        model: TrainedModel | CandidateModels = self._networks.train(
+            window, dk, self.get_init_model(pair)
+        )
+        model.log_losses(self.tb_logger)
         return model
+
+    def fit_task(
+        self, task: FitTask, dk: FreqaiDataKitchen, init_model: CandleRegressor | None
+    ) -> CandleRegressor:
+        """Fit one estimator on one window, or take the one fitted ahead.
+
+        :param task: the estimator, unfitted, and its candles.
+        :param dk: of the window; for subclasses.
+        :param init_model: to start from, or None.
+        """
+        fitted = self._lookahead.take(task)
+        return task.fit(init_model, self._stop_event.is_set) if fitted is None else fitted
+
+    def fit(self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any) -> Any:
+        """Refuse FreqAI's untyped hook, which nothing calls: ``fit_task`` is the one here."""
+        raise TypeError("Override fit_task(task, dk, init_model) instead of fit.")
 
     def predict(
         self, unfiltered_df: pd.DataFrame, dk: FreqaiDataKitchen, **kwargs: Any
@@ -154,20 +192,7 @@ class RecurrentFreqaiModel(ParallelFreqaiModel):
         """Whether FreqAI can load a model for this window; a damaged or unfinished one is none."""
         if not super().model_exists(dk):
             return False
-        beside = (dk.data_path / f"{dk.model_filename}_{name}" for name in SAVED_AFTER_THE_MODEL)
-        lost = [path.name for path in beside if not path.is_file()]
-        if lost:
-            logger.warning(
-                "%s: %s not found beside the model in %s, which is trained again now.",
-                dk.pair,
-                ", ".join(lost),
-                dk.data_path,
-            )
-            return False
-        try:
-            TrainedModel.read(dk.data_path / f"{dk.model_filename}_model.zip")
-        except ValueError as error:
-            logger.error("%s %s is trained again now.", error, dk.pair)
+        if read_if_complete(dk.data_path, dk.model_filename, dk.pair) is None:
             return False
         # FreqAI loads nothing for a pair without an entry, which an interruption may have lost
         self.dd.pair_dict[dk.pair]["model_filename"] = dk.model_filename
@@ -183,66 +208,51 @@ class RecurrentFreqaiModel(ParallelFreqaiModel):
         super()._append_null_backtesting_predictions(dk, dataframe_backtest)
         dk.backtesting_results_path.unlink()
 
-    def train_one(
-        self,
-        settings: Settings,
-        frame: pd.DataFrame,
-        dk: FreqaiDataKitchen,
-        previous: TrainedModel | None,
-    ) -> TrainedModel:
-        """Train one network on the candles that ``train`` has prepared.
-
-        :param previous: the model of the window before, to start from, or None.
-        """
-        dd = dk.data_dictionary
-        settings = self.fit_settings(settings, frame, dk.pair)
-        with as_operational_exception(
-            f"{dk.pair}, {len(frame)} candles of train_period_days="
-            f"{self.freqai_info['train_period_days']}"
-        ):
-            estimator = self.fit(dd, dk, settings=settings, init_model=previous)
-        context = frame[["date", *dk.training_features_list]].tail(settings.sequence_length - 1)
-        model = TrainedModel(
-            pair=dk.pair,
-            candle=self._candle,
-            estimator=estimator,
-            feature_names=dk.training_features_list,
-            label_names=dk.label_list,
-            feature_pipeline=dk.feature_pipeline,
-            label_pipeline=dk.label_pipeline,
-            label_statistics=label_statistics(dk),
-            context=context.assign(date=pd.to_datetime(context["date"], utc=True)),
+    def _new_pipelines(self, dk: FreqaiDataKitchen) -> Pipelines:
+        return Pipelines(
+            self.define_data_pipeline(threads=dk.thread_count),
+            self.define_label_pipeline(threads=dk.thread_count),
         )
-        model.measure(dd["candles"].features, dd["candles"].targets)
-        for evaluation, record in enumerate(estimator.history_, start=1):
-            self.tb_logger.log_scalar("train_loss", record.train_loss, evaluation)
-            if record.valid_loss is not None:
-                self.tb_logger.log_scalar("valid_loss", record.valid_loss, evaluation)
-        return model
 
-    def _settle_network(self, strategy: IStrategy) -> None:
+    def _may_be_parallel(self, parallelism: Parallelism) -> bool:
+        if not parallelism.is_used or self.config["runmode"] in TRADE_MODES:
+            return False
+        if self.continual_learning:
+            logger.info(
+                "continual_learning starts each training from the one before, so they run one "
+                "after the other, whatever n_jobs is."
+            )
+        return not self.continual_learning
+
+    def _settle_networks(self, strategy: IStrategy) -> Networks:
         """Take the strategy's network parameters, which win over the configuration."""
         configured = self.freqai_info.get("model_training_parameters", {})
         with as_operational_exception("Network parameters of the strategy"):
             ranges = parameter_ranges(dict(strategy.enumerate_parameters("network")))
             warn_of_overridden(configured, ranges)
-            candidates = network_candidates(self.settings, ranges)
+            candidates = network_candidates(self._estimator, ranges)
             if len(candidates) > 1:
-                self._grid = CandidateGrid(candidates, self.config, self.full_path)
-                self._move_to(self._grid.folder)
-                return
-            self.settings = next(iter(candidates.values()))
-            require_fitting(self.freqai_info, self.settings, self.base_tf_seconds)
-        self.CONV_WIDTH = self.settings.sequence_length
-        self._open_folder()
+                grid = CandidateGrid(candidates, self._trainer, self.config, self.full_path)
+                self._move_to(grid.folder)
+                return grid
+            estimator = next(iter(candidates.values()))
+            require_fitting(self.freqai_info, estimator.sequence_length, self.base_tf_seconds)
+        self.CONV_WIDTH = estimator.sequence_length
+        self._open_folder(estimator)
+        is_live = self.config["runmode"] in TRADE_MODES
+        return OneNetwork(
+            estimator,
+            self._trainer,
+            continual_learning=self.continual_learning and not is_live,
+        )
 
-    def _open_folder(self) -> None:
+    def _open_folder(self, estimator: CandleRegressor) -> None:
         """Keep models and predictions of different settings apart.
 
         A backtest gets a folder per fingerprint below the identifier's. A bot stays where its
         historic predictions are, and forgets the models of other settings.
         """
-        shaping = shaping_settings(self.config, self.settings)
+        shaping = shaping_settings(self.config, estimator)
         if self.config.get("freqai_backtest_live_models", False):
             return
         if self.config["runmode"] not in TRADE_MODES:

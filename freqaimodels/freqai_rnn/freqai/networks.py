@@ -1,33 +1,79 @@
-"""CandidateGrid: trains every network of a hyperopt run inside FreqAI's loop.
-
-Only the ``freqai_`` modules of grid, live, model and parallel import freqtrade.
-"""
+"""The networks of a run: one, or in hyperopt a grid of candidates, behind one interface."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-import pandas as pd
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.utils import get_tb_logger
 
-from ..network.settings import Settings
+from ..estimators.base import CandleRegressor
 from .candidates import CandidateModels, GridProgress
 from .folders import grid_folder, settings_folder, shaping_settings
-from .trained_model import TrainedModel, latest_model_before
-
-if TYPE_CHECKING:
-    from .model import RecurrentFreqaiModel
+from .saved_models import latest_model_before, model_path, read_if_complete
+from .trained_model import TrainedModel
+from .window import PreparedWindow, WindowTrainer
 
 logger = logging.getLogger(__name__)
 
 MAX_CANDIDATES = 64
+
+
+class Networks(Protocol):
+    """What FreqAI's loop trains on each window."""
+
+    def missing(self, dk: FreqaiDataKitchen) -> list[CandleRegressor]:
+        """Return the estimators without a model of this window on disk, in order of training."""
+
+    def train(self, window: PreparedWindow, dk: FreqaiDataKitchen, previous: Any) -> Any:
+        """Train on a window.
+
+        :param previous: what was trained on the window before, to start from, or None.
+        :return: what FreqAI saves and predicts with.
+        """
+
+    def finish_pair(self) -> None:
+        """Tidy up after the last window of a pair."""
+
+
+class OneNetwork:
+    """The network of a backtest or a bot.
+
+    :param continual_learning: start from the model of the window before that is on disk, where
+        FreqAI has none in memory.
+    """
+
+    def __init__(
+        self, estimator: CandleRegressor, trainer: WindowTrainer, *, continual_learning: bool
+    ) -> None:
+        self._estimator = estimator
+        self._trainer = trainer
+        self._continual_learning = continual_learning
+
+    def missing(self, dk: FreqaiDataKitchen) -> list[CandleRegressor]:
+        """Return the estimator, unless this window has its model on disk."""
+        is_there = model_path(dk.data_path, dk.model_filename).is_file()
+        return [] if is_there else [self._estimator]
+
+    def train(
+        self, window: PreparedWindow, dk: FreqaiDataKitchen, previous: TrainedModel | None
+    ) -> TrainedModel:
+        """Train on a window."""
+        if previous is None and self._continual_learning:
+            previous = latest_model_before(dk.data_path, window.pair)
+        model = self._trainer.train(window, self._estimator, dk, previous)
+        logger.info("Done training %s (%.2f secs)", window.pair, model.train_seconds)
+        return model
+
+    def finish_pair(self) -> None:
+        """Leave everything as it is."""
 
 
 class CandidateGrid:
@@ -36,32 +82,25 @@ class CandidateGrid:
     :param candidates: at least two networks by name.
     :param config: freqtrade's configuration.
     :param identifier_folder: FreqAI's folder of the identifier.
+    :ivar folder: for what FreqAI keeps of all candidates together.
     :raises ValueError: if they are more than ``freqai.max_candidates``, or cannot be compared.
     """
 
     def __init__(
         self,
-        candidates: Mapping[str, Settings],
+        candidates: Mapping[str, CandleRegressor],
+        trainer: WindowTrainer,
         config: Mapping[str, Any],
         identifier_folder: Path,
     ) -> None:
-        if config["freqai"].get("fit_live_predictions_candles", 0):
-            raise ValueError(
-                "fit_live_predictions_candles must be 0 to compare several networks: FreqAI fits "
-                "it to the plain columns, which are 0 then."
-            )
-        n_pairs = len(config["exchange"]["pair_whitelist"])
         n_windows = len(FreqaiDataKitchen(config).training_timeranges)
-        n_trainings = len(candidates) * n_pairs * n_windows
-        limit = config["freqai"].get("max_candidates", MAX_CANDIDATES)
-        if len(candidates) > limit:
-            raise ValueError(
-                f"{len(candidates)} combinations, which need {n_trainings} trainings: narrow "
-                f"their ranges, or raise freqai.max_candidates (now {limit})."
-            )
+        n_trainings = len(candidates) * len(config["exchange"]["pair_whitelist"]) * n_windows
+        _require_comparable(config["freqai"], len(candidates), n_trainings)
         shaping = {name: shaping_settings(config, one) for name, one in candidates.items()}
         self.folder = grid_folder(identifier_folder, shaping)
         self._candidates = candidates
+        self._trainer = trainer
+        self._freqai = config["freqai"]
         self._progress = GridProgress(n_trainings)
         self._incomplete: list[Path] = []
         self._drawers: dict[str, FreqaiDataDrawer] = {}
@@ -70,66 +109,66 @@ class CandidateGrid:
             self._drawers[name] = FreqaiDataDrawer(folder, config)
             self._drawers[name].model_type = "pytorch"
 
-    def train(
-        self,
-        model: RecurrentFreqaiModel,
-        frame: pd.DataFrame,
-        dk: FreqaiDataKitchen,
-        previous: CandidateModels | None,
-    ) -> CandidateModels:
-        """Train the candidates whose model is not on disk; one that fails stops no other.
+    def missing(self, dk: FreqaiDataKitchen) -> list[CandleRegressor]:
+        """Return the candidates without a model of this window on disk."""
+        return [
+            self._candidates[name]
+            for name, drawer in self._drawers.items()
+            if not model_path(drawer.full_path / dk.data_path.name, dk.model_filename).is_file()
+        ]
 
-        :param model: whose ``train_one`` to call.
-        :param previous: the models of the window before, to start from, or None.
-        """
-        own_path = dk.data_path
+    def train(
+        self, window: PreparedWindow, dk: FreqaiDataKitchen, previous: CandidateModels | None
+    ) -> CandidateModels:
+        """Train the candidates whose model is not on disk; one that fails stops no other."""
         models: dict[str, TrainedModel | None] = {}
-        for name in self._candidates:
-            dk.data_path = self._drawers[name].full_path / own_path.name
-            started = time.perf_counter()
-            try:
-                if model.model_exists(dk):
-                    models[name] = self._read(dk)
-                    self._progress.advance()
-                    continue
-                before = None if previous is None else previous.models[name]
-                if before is None and model.continual_learning:
-                    before = latest_model_before(dk.data_path, dk.pair)
-                models[name] = self._train_and_save(name, model, frame, dk, before)
-            except Exception as error:
-                logger.error(
-                    "Candidate [%s] failed, it predicts nothing here: %s",
-                    name,
-                    error,
-                    exc_info=not isinstance(error, OperationalException),
-                )
-                models[name] = None
-            what = f"[{name}] of {dk.pair}"
-            logger.info(self._progress.trained(what, time.perf_counter() - started))
-        dk.data_path = own_path
+        for name, drawer in self._drawers.items():
+            before = None if previous is None else previous.models[name]
+            with _in_folder(dk, drawer.full_path / dk.data_path.name):
+                models[name] = self._read_or_train(name, window, dk, before)
         if None in models.values():
             self._incomplete.append(dk.backtesting_results_path)
         return CandidateModels(
-            models, dk.label_list, dk.training_features_list, label_statistics(dk)
+            models, window.label_names, window.feature_names, window.label_statistics
         )
 
-    def missing(self, dk: FreqaiDataKitchen) -> list[Settings]:
-        """The candidates without a model of this window on disk, in the order of ``train``."""
-        name = Path(dk.data_path.name) / f"{dk.model_filename}_model.zip"
-        return [
-            self._candidates[candidate]
-            for candidate, drawer in self._drawers.items()
-            if not (drawer.full_path / name).is_file()
-        ]
-
-    def drop_incomplete_predictions(self) -> None:
+    def finish_pair(self) -> None:
         """Keep no predictions with a failed candidate, so that the next run tries it again."""
         while self._incomplete:
             self._incomplete.pop().unlink(missing_ok=True)
 
-    def _read(self, dk: FreqaiDataKitchen) -> TrainedModel:
-        found = TrainedModel.read(dk.data_path / f"{dk.model_filename}_model.zip")
-        if found.feature_names != dk.training_features_list:
+    def _read_or_train(
+        self,
+        name: str,
+        window: PreparedWindow,
+        dk: FreqaiDataKitchen,
+        previous: TrainedModel | None,
+    ) -> TrainedModel | None:
+        """Return the candidate's model, None if it failed, which is logged."""
+        started = time.perf_counter()
+        model = None
+        try:
+            model = self._read(window, dk)
+            if model is not None:
+                self._progress.advance()
+                return model
+            model = self._train_and_save(name, window, dk, previous)
+        except Exception as error:
+            logger.error(
+                "Candidate [%s] failed, it predicts nothing here: %s",
+                name,
+                error,
+                exc_info=not isinstance(error, OperationalException),
+            )
+        what = f"[{name}] of {window.pair}"
+        logger.info(self._progress.trained(what, time.perf_counter() - started))
+        return model
+
+    def _read(self, window: PreparedWindow, dk: FreqaiDataKitchen) -> TrainedModel | None:
+        if not model_path(dk.data_path, dk.model_filename).is_file():
+            return None
+        found = read_if_complete(dk.data_path, dk.model_filename, window.pair)
+        if found is not None and found.feature_names != window.feature_names:
             raise OperationalException(
                 f"The model in {dk.data_path} was trained on other features than the strategy "
                 "gives now: change freqai.identifier."
@@ -139,26 +178,46 @@ class CandidateGrid:
     def _train_and_save(
         self,
         name: str,
-        model: RecurrentFreqaiModel,
-        frame: pd.DataFrame,
+        window: PreparedWindow,
         dk: FreqaiDataKitchen,
         previous: TrainedModel | None,
     ) -> TrainedModel:
         """Leave in the candidate's folder what a plain backtest of its settings leaves."""
-        own_logger = model.tb_logger
-        model.tb_logger = get_tb_logger("pytorch", dk.data_path, model.activate_tensorboard)
-        try:
-            trained = model.train_one(self._candidates[name], frame, dk, previous)
-        finally:
-            model.tb_logger.close()
-            model.tb_logger = own_logger
-        if model.save_backtest_models:
-            self._drawers[name].set_pair_dict_info({"pair": dk.pair})
-            self._drawers[name].save_data(trained, dk.pair, dk)
-            self._drawers[name].model_dictionary.clear()  # it is on disk; memory is for the epochs
-        return trained
+        if previous is None and self._freqai.get("continual_learning", False):
+            previous = latest_model_before(dk.data_path, window.pair)
+        model = self._trainer.train(window, self._candidates[name], dk, previous)
+        tb_logger = get_tb_logger(
+            "pytorch", dk.data_path, self._freqai.get("activate_tensorboard", True)
+        )
+        model.log_losses(tb_logger)
+        tb_logger.close()
+        if self._freqai.get("save_backtest_models", True):
+            drawer = self._drawers[name]
+            drawer.set_pair_dict_info({"pair": window.pair})
+            drawer.save_data(model, window.pair, dk)
+            drawer.model_dictionary.clear()  # it is on disk; memory is for the epochs
+        return model
 
 
-def label_statistics(dk: FreqaiDataKitchen) -> dict[str, dict[str, float]]:
-    """Mean and standard deviation of the training labels, as FreqAI keeps them."""
-    return {key: dk.data[key] for key in ("labels_mean", "labels_std") if key in dk.data}
+def _require_comparable(freqai: Mapping[str, Any], n_candidates: int, n_trainings: int) -> None:
+    if freqai.get("fit_live_predictions_candles", 0):
+        raise ValueError(
+            "fit_live_predictions_candles must be 0 to compare several networks: FreqAI fits "
+            "it to the plain columns, which are 0 then."
+        )
+    limit = freqai.get("max_candidates", MAX_CANDIDATES)
+    if n_candidates > limit:
+        raise ValueError(
+            f"{n_candidates} combinations, which need {n_trainings} trainings: narrow "
+            f"their ranges, or raise freqai.max_candidates (now {limit})."
+        )
+
+
+@contextmanager
+def _in_folder(dk: FreqaiDataKitchen, folder: Path) -> Iterator[None]:
+    """Let FreqAI read and save in another folder for a while."""
+    own, dk.data_path = dk.data_path, folder
+    try:
+        yield
+    finally:
+        dk.data_path = own

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import logging
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +16,9 @@ import pandas as pd
 import torch
 
 from .. import metrics
-from ..estimators.recurrent import RecurrentRegressor
+from ..estimators.base import CandleRegressor
 from ..files import write_atomically
 from .frames import candle_numbers, utc_dates
-
-logger = logging.getLogger(__name__)
 
 
 class Predictions(NamedTuple):
@@ -45,19 +42,21 @@ class TrainedModel:
 
     :ivar context: the last raw rows of the training frame, ``date`` and features; they directly
         precede the first candle of the backtest slice, and give it a window.
+    :ivar train_seconds: of the preparation of the window and the fit, wherever that ran.
     :ivar validation: metrics by label on the validation windows, see ``measure``.
     :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
     """
 
     pair: str
     candle: pd.Timedelta
-    estimator: RecurrentRegressor
+    estimator: CandleRegressor
     feature_names: list[str]
     label_names: list[str]
     feature_pipeline: Any
     label_pipeline: Any
     label_statistics: dict[str, dict[str, float]]
     context: pd.DataFrame
+    train_seconds: float
     validation: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def predict(self, frame: pd.DataFrame) -> Predictions:
@@ -114,10 +113,10 @@ class TrainedModel:
         :param features: (n_rows, n_features) as given to the estimator's ``fit``.
         :param targets: (n_rows, n_labels) likewise.
         """
-        rows = self.estimator.split_.valid_rows
+        rows = self.estimator.valid_rows_
         if not len(rows):
             return
-        first = rows[0] - self.estimator.settings_.sequence_length + 1
+        first = rows[0] - self.estimator.sequence_length + 1
         predicted = self._unscaled(self.estimator.predict(features[first:])[rows - first])
         realised = self._unscaled(targets[rows])
         self.validation = {
@@ -134,27 +133,31 @@ class TrainedModel:
         torch.save({"pytrainer": self}, buffer)
         content = buffer.getvalue()
         history = {"sha256": hashlib.sha256(content).hexdigest(), **self.history()}
-        text = json.dumps(history, indent=1, allow_nan=False).encode()
+        text = json.dumps(history, indent=1, allow_nan=False, default=str).encode()
         write_atomically(path, lambda file: file.write(content))
         write_atomically(history_path(path), lambda file: file.write(text))
 
     def history(self) -> dict[str, Any]:
         """What the training did, ready for JSON, which has no NaN: undefined metrics are None."""
-        estimator = self.estimator
         validation = {
             label: {name: None if math.isnan(value) else value for name, value in found.items()}
             for label, found in self.validation.items()
         }
         return {
             "pair": self.pair,
-            "settings": asdict(estimator.settings_),
-            "n_features": estimator.n_features_in_,
-            "n_train_windows": estimator.n_train_windows_,
-            "n_valid_windows": estimator.n_valid_windows_,
-            "best_epoch": estimator.best_epoch_,
+            "settings": self.estimator.get_params(),
+            "train_seconds": self.train_seconds,
             "validation": validation,
-            "evaluations": [record._asdict() for record in estimator.history_],
+            **self.estimator.training_record(),
         }
+
+    def log_losses(self, tb_logger: Any) -> None:
+        """Give the losses of each evaluation to FreqAI's TensorBoard logger."""
+        evaluations = self.estimator.training_record().get("evaluations", [])
+        for number, record in enumerate(evaluations, start=1):
+            for name in ("train_loss", "valid_loss"):
+                if record[name] is not None:
+                    tb_logger.log_scalar(name, record[name], number)
 
     def load_from_checkpoint(self, checkpoint: dict[str, Any]) -> TrainedModel:
         """FreqAI's way to get the model out of a file that it has read."""
@@ -188,28 +191,6 @@ def _require_checksum(content: bytes, history: Path) -> None:
         return
     if hashlib.sha256(content).hexdigest() != json.loads(history.read_text())["sha256"]:
         raise ValueError(f"its checksum is not the one in {history.name}")
-
-
-def latest_model_before(folder: Path, pair: str) -> TrainedModel | None:
-    """Find the model of the window before on disk, for continual learning.
-
-    FreqAI does not load it where that window's predictions are there already.
-
-    :param folder: FreqAI's folder of the window to train, ``sub-train-<coin>_<timestamp>``.
-    :param pair: as several pairs may share a coin.
-    :return: the pair's latest older model that can be read, or None.
-    """
-    coin, _, timestamp = folder.name.rpartition("_")
-    for path in sorted(folder.parent.glob(f"{coin}_*/*_model.zip"), reverse=True):
-        if path.parent.name.rpartition("_")[2] < timestamp:
-            try:
-                model = TrainedModel.read(path)
-            except ValueError as error:
-                logger.warning("%s", error)
-                continue
-            if model.pair == pair:
-                return model
-    return None
 
 
 def history_path(model_path: Path) -> Path:

@@ -1,15 +1,11 @@
-"""Where a network is computed, in how many threads and in which memory. Imports only torch."""
+"""Where a network is computed, and in how many threads. Imports only torch."""
 
 from __future__ import annotations
 
-import ctypes
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h; see mallopt(3)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -50,16 +46,3 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep up to 64 MB of freed memory instead of returning it after each step.
-
-    A step needs some megabytes. Returned to the system they are mapped again page by page in the
-    next step, which took up to a fifth of a training, and over a third where Dask starts a worker,
-    which asks for it with MALLOC_TRIM_THRESHOLD_. With another C library this does nothing.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_TRIM_THRESHOLD, 64 * 2**20)
-        libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)

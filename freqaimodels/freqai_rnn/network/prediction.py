@@ -44,7 +44,9 @@ def predict_windows(
             cell = _LSTMLayer if isinstance(network.recurrent, nn.LSTM) else _GRULayer
             layers = [cell(network.recurrent, i) for i in range(network.recurrent.num_layers)]
             predictions = [
-                network.head(_last_states(layers, features, window_rows(batch, sequence_length)))
+                network.read_out(
+                    _last_states(layers, features, window_rows(batch, sequence_length))
+                )
                 for batch in rows.split(BATCH_SIZE)
             ]
         return torch.cat(predictions)

@@ -45,10 +45,10 @@ class RecurrentNetwork(nn.Module):
         :return: (B, n_labels).
         :raises ValueError: if ``windows`` is not 3-dimensional.
         """
-        return self.head(self.states(windows)[:, -1])  # type: ignore[no-any-return]
+        return self.read_out(self.states(windows)[:, -1])
 
     def states(self, windows: Tensor) -> Tensor:
-        """Hidden states of the last layer; ``head`` makes a prediction of each.
+        """Return the hidden states of the last layer; ``read_out`` predicts from any of them.
 
         :param windows: (B, T, F). Two dimensions would be read as one long window without a
             word, so they are refused.
@@ -62,3 +62,12 @@ class RecurrentNetwork(nn.Module):
             )
         states: Tensor = self.recurrent(windows)[0]
         return states
+
+    def read_out(self, states: Tensor) -> Tensor:
+        """Predict from hidden states; training, evaluation and prediction all end here.
+
+        :param states: (n, hidden_size) of the last layer, each after the last row of a window.
+        :return: (n, n_labels).
+        """
+        predictions: Tensor = self.head(states)
+        return predictions

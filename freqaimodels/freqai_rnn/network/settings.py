@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -115,21 +114,6 @@ class Settings:
             value = getattr(self, name)
             if not rule.holds(value):
                 raise ValueError(f"{name} must be {rule.text}, got {value!r}.")
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Settings:
-        """Settings from a config section; what it does not name keeps its default.
-
-        :raises ValueError: for a key that is no setting, naming the nearest that is.
-        """
-        for key in values:
-            if key not in RULES:
-                near = difflib.get_close_matches(key, RULES, n=1, cutoff=0.0)[0]
-                raise ValueError(
-                    f"{key} (= {values[key]!r}) is not a setting; did you mean {near}? "
-                    f"Valid names: {', '.join(RULES)}."
-                )
-        return cls(**values)
 
 
 RULES: dict[str, Rule] = {item.name: item.metadata["rule"] for item in fields(Settings)}

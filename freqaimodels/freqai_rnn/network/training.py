@@ -192,8 +192,7 @@ def _predict_step(
     else:
         chunks = gather_chunks(features, groups, settings.sequence_length)
         states = network.states(chunks.features)[chunks.chunk, chunks.step]
-    predictions: Tensor = network.head(states)
-    return predictions
+    return network.read_out(states)
 
 
 def _evaluate(

@@ -14,15 +14,18 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 
+from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask, TrainingCandles
 from ..estimators.recurrent import RecurrentRegressor
 from .dask_cluster import connect
+from .memory import keep_freed_memory
 from .parallelism import Parallelism
 
 logger = logging.getLogger(__name__)
@@ -31,7 +34,7 @@ PAUSE_SECONDS = 0.05
 FITS_AHEAD = 4
 """Per job: fits that are sent and not yet taken. More would only pile up in memory."""
 
-Answer = tuple[str, RecurrentRegressor | Exception] | None
+Answer = tuple[str, CandleRegressor | Exception] | None
 """Of a worker: the task's key and its estimator or error; None for a pause."""
 
 _one_fit_per_process = threading.Lock()  # torch's random numbers and threads are the process's
@@ -49,6 +52,7 @@ def _fit_in_worker(key: str, task: FitTask, parent: int | None) -> Answer:
             os._exit(1)
         return False
 
+    keep_freed_memory()
     with _one_fit_per_process:
         try:
             return key, task.fit(should_stop=leave_with_parent)
@@ -93,7 +97,7 @@ class FitsAhead:
         self._tasks = tasks
         self._may_start = True
 
-    def take(self, task: FitTask) -> RecurrentRegressor | None:
+    def take(self, task: FitTask) -> CandleRegressor | None:
         """The fitted estimator, or None for a task that must be fitted here.
 
         :raises Exception: what the fit raised.
@@ -205,7 +209,7 @@ class FitsAhead:
                 if task.candles is not original:
                     original = shared = task.candles
                     if self._client is None:
-                        shared = original._replace(features=memory_mapped(original.features))
+                        shared = replace(original, features=memory_mapped(original.features))
                 sent.append(key)
             finally:
                 self._turn.release()

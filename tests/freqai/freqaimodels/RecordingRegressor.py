@@ -1,15 +1,17 @@
 """A user's subclass: keeps beside each model what the estimator was given."""
 
+from dataclasses import asdict
+
 import numpy as np
 
+from freqai_rnn import RecurrentRegressor
 from freqai_rnn.freqai.model import RecurrentFreqaiModel
 
 
 class RecordingRegressor(RecurrentFreqaiModel):
-    cell_type = "lstm"
+    prototype = RecurrentRegressor()
 
-    def fit(self, data_dictionary, dk, **kwargs):
-        candles = data_dictionary["candles"]
+    def fit_task(self, task, dk, init_model):
         dk.data_path.mkdir(parents=True, exist_ok=True)
-        np.savez(dk.data_path / "candles.npz", **candles._asdict())
-        return super().fit(data_dictionary, dk, **kwargs)
+        np.savez(dk.data_path / "candles.npz", **asdict(task.candles))
+        return super().fit_task(task, dk, init_model)

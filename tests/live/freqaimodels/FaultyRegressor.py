@@ -9,37 +9,40 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from sklearn.base import clone
 
+from freqai_rnn import RecurrentRegressor
 from freqai_rnn.freqai.model import RecurrentFreqaiModel
 
 logger = logging.getLogger(__name__)
 
 
 class FaultyRegressor(RecurrentFreqaiModel):
-    cell_type = "lstm"
+    prototype = RecurrentRegressor()
 
-    def fit(self, data_dictionary, dk, **kwargs):
+    def fit_task(self, task, dk, init_model):
         file = Path(self.config["user_data_dir"]) / "faults.json"
         faults = json.loads(file.read_text()) if file.is_file() else {}
-        settings, candles = kwargs["settings"], data_dictionary["candles"]
+        changed = {}
         fault = faults.get(dk.pair)
         if fault is not None:
             logger.info("On purpose: %s in the training of %s", fault, dk.pair)
         match fault:
             case "nan loss":
-                settings = replace(settings, learning_rate=1e30)
+                changed = {"learning_rate": 1e30}
             case "memory":
-                settings = replace(settings, hidden_size=10**7)
+                changed = {"hidden_size": 10**7}
             case "few candles":
-                targets = np.full_like(candles.targets, np.nan)
-                data_dictionary["candles"] = candles._replace(targets=targets)
+                targets = np.full_like(task.candles.targets, np.nan)
+                task = task._replace(candles=replace(task.candles, targets=targets))
             case "endless":
-                settings = replace(settings, max_epochs=10**6, early_stopping_patience=10**6)
+                changed = {"max_epochs": 10**6, "early_stopping_patience": 10**6}
             case "no steps":
-                settings = replace(settings, learning_rate=1e-30)
+                changed = {"learning_rate": 1e-30}
             case "large":  # takes long to save
-                settings = replace(settings, hidden_size=384, n_checkpoints=2)
-        return super().fit(data_dictionary, dk, **{**kwargs, "settings": settings})
+                changed = {"hidden_size": 384, "n_checkpoints": 2}
+        task = task._replace(estimator=clone(task.estimator).set_params(**changed))
+        return super().fit_task(task, dk, init_model)
 
     def predict(self, unfiltered_df, dk, **kwargs):
         newest = unfiltered_df["date"].iloc[-1].isoformat()

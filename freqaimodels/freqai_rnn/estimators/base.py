@@ -1,0 +1,153 @@
+"""CandleRegressor: all that FreqAI's side and the workers know of an estimator.
+
+Imports scikit-learn and NumPy, nothing of ours: a model that is no network stands on this alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+
+FloatArray = npt.NDArray[np.floating]
+RowArray = npt.NDArray[np.int64]
+
+
+def never() -> bool:
+    """Answer that a fit may go on."""
+    return False
+
+
+class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
+    """A regressor on rows that are candles, oldest first, with the row order as part of the data.
+
+    A subclass is a scikit-learn estimator: parameters in its constructor, stored as given, and
+    checked by ``fit``. FreqAI's side carries it unfitted, clones it, sets the parameters of the
+    configuration, and fits the clone; these it sets where the subclass has them:
+    ``validation_gap`` (candles a label looks ahead), ``seed`` (of one fit) and ``show_progress``.
+
+    :ivar sequence_length: candles that a prediction is made of, the predicted row's own included;
+        a parameter, or a property that follows from others.
+    :ivar summary_: what the fit did, in one line for the log.
+    :ivar fit_seconds_: that the fit took; set by ``FitTask``.
+    :ivar valid_rows_: rows of ``fit`` whose targets chose among the weights; empty for none.
+    """
+
+    sequence_length: int
+    summary_: str = ""
+    fit_seconds_: float = 0.0
+    valid_rows_: RowArray = np.empty(0, dtype=np.int64)
+
+    @abstractmethod
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        validation_mask: npt.ArrayLike | None = None,
+        candle_index: npt.ArrayLike | None = None,
+        init_model: Self | None = None,
+        should_stop: Callable[[], bool] = never,
+    ) -> Self:
+        """Learn from every row that has a target and a complete window.
+
+        :param X: (n_rows, n_features). NaN in a row breaks each window that holds it.
+        :param y: (n_rows,) or (n_rows, n_labels). A row with NaN is context, never a target.
+        :param sample_weight: (n_rows,) weight of each target; only their ratios matter.
+        :param validation_mask: (n_rows,) True for rows that validate.
+        :param candle_index: (n_rows,) whole number of each row's candle on the time axis; a
+            window never bridges a jump.
+        :param init_model: a fitted estimator of the same class to start from.
+        :param should_stop: asked between steps; True ends ``fit`` with ``TrainingStopped``.
+        """
+
+    @abstractmethod
+    def predict(
+        self,
+        X: npt.ArrayLike,
+        context: npt.ArrayLike | None = None,
+        candle_index: npt.ArrayLike | None = None,
+    ) -> npt.NDArray[np.float64]:
+        """Predict each row from the window that ends with it; NaN where that is not complete.
+
+        :param X: (n_rows, n_features).
+        :param context: rows directly before X, so that its first rows have windows too.
+        :param candle_index: (n_rows,) as in ``fit``.
+        :return: (n_rows,), or (n_rows, n_labels) if y had two dimensions.
+        """
+
+    def check_parameters(self) -> None:
+        """Refuse parameters out of range before any data is there.
+
+        :raises ValueError: with name, rule and value.
+        """
+
+    def training_record(self) -> dict[str, Any]:
+        """Return what the fit did, ready for JSON.
+
+        Under ``evaluations`` stands a mapping per evaluation with ``train_loss`` and
+        ``valid_loss``, if there were any.
+        """
+        return {}
+
+
+def with_parameters(prototype: CandleRegressor, values: Mapping[str, Any]) -> CandleRegressor:
+    """Clone an unfitted estimator and give the clone other parameters.
+
+    :raises ValueError: for a name that is no parameter, or a value out of range.
+    """
+    copy: CandleRegressor = clone(prototype)
+    require_known(values, copy.get_params())
+    copy.set_params(**values)
+    copy.check_parameters()
+    return copy
+
+
+def with_those_it_has(estimator: CandleRegressor, **values: Any) -> CandleRegressor:
+    """Clone an unfitted estimator and set those of the values that are parameters of it."""
+    copy: CandleRegressor = clone(estimator)
+    known = copy.get_params()
+    copy.set_params(**{name: value for name, value in values.items() if name in known})
+    return copy
+
+
+def require_known(values: Mapping[str, Any], valid: Iterable[str]) -> None:
+    """Refuse a name that is not among the valid ones.
+
+    :raises ValueError: naming the nearest one, as most unknown names are misspelt.
+    """
+    names = list(valid)
+    for name in values:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
+            raise ValueError(
+                f"{name} (= {values[name]!r}) is not a setting; did you mean {near}? "
+                f"Valid names: {', '.join(names)}."
+            )
+
+
+def row_vector(
+    name: str, values: npt.ArrayLike | None, n_rows: int, dtype: type[Any]
+) -> npt.NDArray[Any] | None:
+    """Read an argument that has one entry per row; None stays None.
+
+    :raises ValueError: for another shape, or a type that cannot be cast without loss.
+    """
+    if values is None:
+        return None
+    array = np.asarray(values)
+    if array.shape != (n_rows,):
+        raise ValueError(f"{name} must have one entry per row, ({n_rows},), got {array.shape}.")
+    if not np.can_cast(array.dtype, dtype, casting="safe"):
+        raise ValueError(f"{name} must be of type {np.dtype(dtype).name}, got {array.dtype}.")
+    return array.astype(dtype)
+
+
+def usable_rows(features: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return (n_rows,) False where a row has a missing feature."""
+    return np.asarray(~np.isnan(features).any(axis=1))

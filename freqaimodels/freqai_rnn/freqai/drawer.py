@@ -1,0 +1,101 @@
+"""FreqAI's files about all pairs of a bot: written whole, and set aside where damaged."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rapidjson
+from freqtrade.freqai.data_drawer import FreqaiDataDrawer
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+
+from ..files import write_atomically
+
+logger = logging.getLogger(__name__)
+
+
+class DurableDrawer(FreqaiDataDrawer):
+    """FreqAI's files about all pairs, each written whole or not at all.
+
+    FreqAI empties a file before it fills it, and does so from two threads when a bot stops.
+    """
+
+    def __init__(self, full_path: Path, config: dict[str, Any]) -> None:
+        super().__init__(full_path, config)
+        self.model_lock = threading.RLock()  # of the training thread and the bot's loop
+
+    def save_data(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
+        """Save a model and put it in use, in one step for the bot's loop."""
+        with self.model_lock:
+            super().save_data(model, coin, dk)
+
+    def load_data(self, coin: str, dk: FreqaiDataKitchen) -> Any:
+        """Load a model that no other thread is about to replace."""
+        with self.model_lock:
+            return super().load_data(coin, dk)
+
+    def save_drawer_to_disk(self) -> None:
+        """The models in use."""
+        self._save_json(self.pair_dictionary_path, self.pair_dict)
+
+    def save_global_metadata_to_disk(self, metadata: dict[str, Any]) -> None:
+        """Since when the bot predicts."""
+        self._save_json(self.global_metadata_path, metadata)
+
+    def save_historic_predictions_to_disk(self) -> None:
+        """All predictions made so far, and FreqAI's copy of them."""
+        with self.save_lock:
+            content = pickle.dumps(dict(self.historic_predictions))
+            for path in (self.historic_predictions_path, self.historic_predictions_bkp_path):
+                write_atomically(path, lambda file: file.write(content))
+
+    def _save_json(self, path: Path, content: Any) -> None:
+        with self.save_lock:
+            text = rapidjson.dumps(content, default=self.np_encoder).encode()
+            write_atomically(path, lambda file: file.write(text))
+
+
+def set_damaged_files_aside(folder: Path) -> None:
+    """Rename those of FreqAI's own files that cannot be read, as it would not start with them.
+
+    :param folder: FreqAI's folder of the identifier; need not be there.
+    """
+    predictions, backup = (folder / f"historic_predictions.{name}pkl" for name in ("", "backup."))
+    models = folder / "pair_dictionary.json"
+    readers: dict[Path, Callable[[bytes], Any]] = {
+        folder / "settings.json": json.loads,
+        models: json.loads,
+        folder / "global_metadata.json": json.loads,
+        folder / "metric_tracker.json": json.loads,
+        predictions: pickle.loads,
+        backup: pickle.loads,
+    }
+    for path, read in readers.items():
+        if not path.is_file():
+            continue
+        try:
+            content = read(path.read_bytes())
+            if not isinstance(content, dict):
+                raise ValueError(f"a {type(content).__name__} instead of a dict")
+        except Exception as error:  # whatever a damaged file leads to
+            damaged = path.with_name(path.name + ".damaged")
+            path.replace(damaged)
+            logger.error(
+                "%s was damaged (%s: %s). It is %s now, and the bot starts without it.",
+                path,
+                type(error).__name__,
+                error,
+                damaged.name,
+            )
+            if path.name == "settings.json":
+                models.unlink(missing_ok=True)  # nobody knows any more what they were made with
+    lost = predictions.with_name(predictions.name + ".damaged").is_file()
+    if lost and backup.is_file() and not predictions.is_file():
+        content = backup.read_bytes()
+        write_atomically(predictions, lambda file: file.write(content))
+        logger.warning("The historic predictions are those of %s.", backup)

@@ -1,0 +1,165 @@
+"""WindowTrainer: one training window, from FreqAI's frame to a TrainedModel."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+
+from ..estimators.base import CandleRegressor, with_those_it_has
+from ..estimators.fit_task import FitTask, TrainingCandles
+from .config import as_operational_exception
+from .frames import Pipelines, require_finite, training_candles, utc_dates
+from .trained_model import TrainedModel
+
+FitFunction = Callable[[FitTask, FreqaiDataKitchen, CandleRegressor | None], CandleRegressor]
+
+
+@dataclass(frozen=True)
+class PreparedWindow:
+    """Every candle of a training window, ready to be fitted, and what a model keeps of it.
+
+    :ivar frame: as FreqAI handed it over.
+    :ivar pipelines: fitted on the training rows.
+    :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
+    :ivar seconds: that the preparation took.
+    """
+
+    pair: str
+    frame: pd.DataFrame
+    candles: TrainingCandles
+    pipelines: Pipelines
+    feature_names: list[str]
+    label_names: list[str]
+    label_statistics: dict[str, dict[str, float]]
+    seconds: float
+
+    def context(self, n_rows: int) -> pd.DataFrame:
+        """Return the last raw rows, which precede what the model predicts first."""
+        return utc_dates(self.frame[["date", *self.feature_names]].tail(n_rows))
+
+
+class WindowTrainer:
+    """Prepares windows and trains estimators on them.
+
+    :param candle: length of a candle.
+    :param new_pipelines: makes pipelines that are not fitted yet, of a kitchen's threads.
+    :param fit: fits a task, here or in another process.
+    :param show_progress: whether a fit may show a progress bar.
+    """
+
+    def __init__(
+        self,
+        candle: pd.Timedelta,
+        new_pipelines: Callable[[FreqaiDataKitchen], Pipelines],
+        fit: FitFunction,
+        *,
+        show_progress: bool,
+    ) -> None:
+        self._candle = candle
+        self._new_pipelines = new_pipelines
+        self._fit = fit
+        self._show_progress = show_progress
+
+    def prepare(self, frame: pd.DataFrame, dk: FreqaiDataKitchen) -> PreparedWindow:
+        """Fit the pipelines of a window, and all else that FreqAI saves beside its model.
+
+        :param frame: every candle of the window, with features and labels.
+        :param dk: which knows the names of both.
+        :raises OperationalException: if nothing sensible can be learned from it.
+        """
+        started = time.perf_counter()
+        with as_operational_exception(dk.pair):
+            require_finite(frame, dk.training_features_list + dk.label_list)
+        features, labels = dk.filter_features(
+            frame, dk.training_features_list, dk.label_list, training_filter=True
+        )
+        data = dk.make_train_test_datasets(features, labels)
+        dk.fit_labels()  # live too, where fit_live_predictions_candles may be switched off later
+        pipelines = self._new_pipelines(dk)
+        dk.feature_pipeline, dk.label_pipeline = pipelines
+        with (
+            as_operational_exception(dk.pair),
+            numpy_seed(fit_seed(0, dk.pair, frame["date"].iloc[-1])),  # the same for candidates
+        ):
+            candles = training_candles(frame, data, pipelines, self._candle)
+        return PreparedWindow(
+            pair=dk.pair,
+            frame=frame,
+            candles=candles,
+            pipelines=pipelines,
+            feature_names=dk.training_features_list,
+            label_names=dk.label_list,
+            label_statistics={name: dk.data[name] for name in ("labels_mean", "labels_std")},
+            seconds=time.perf_counter() - started,
+        )
+
+    def task(self, window: PreparedWindow, estimator: CandleRegressor) -> FitTask:
+        """Make the fit of an estimator, with a seed of its own."""
+        parameters = estimator.get_params()
+        own = with_those_it_has(
+            estimator,
+            seed=fit_seed(parameters.get("seed", 0), window.pair, window.frame["date"].iloc[-1]),
+            show_progress=parameters.get("show_progress", False) and self._show_progress,
+        )
+        return FitTask(own, window.candles)
+
+    def train(
+        self,
+        window: PreparedWindow,
+        estimator: CandleRegressor,
+        dk: FreqaiDataKitchen,
+        previous: TrainedModel | None,
+    ) -> TrainedModel:
+        """Train one estimator.
+
+        :param previous: the model of the window before, to start from, or None.
+        :raises OperationalException: if nothing sensible can be learned from it.
+        """
+        days = dk.freqai_config["train_period_days"]
+        with as_operational_exception(
+            f"{window.pair}, {len(window.frame)} candles of train_period_days={days}"
+        ):
+            task = self.task(window, estimator)
+            fitted = self._fit(task, dk, None if previous is None else previous.estimator)
+        model = TrainedModel(
+            pair=window.pair,
+            candle=self._candle,
+            estimator=fitted,
+            feature_names=window.feature_names,
+            label_names=window.label_names,
+            feature_pipeline=window.pipelines.features,
+            label_pipeline=window.pipelines.labels,
+            label_statistics=window.label_statistics,
+            context=window.context(fitted.sequence_length - 1),
+            train_seconds=window.seconds + fitted.fit_seconds_,
+        )
+        model.measure(window.candles.features, window.candles.targets)
+        return model
+
+
+def fit_seed(seed: int, pair: str, last_candle: Any) -> int:
+    """Make a seed of its own for every training, whatever was trained before it.
+
+    :param last_candle: date of the training frame's last candle.
+    """
+    text = f"{seed} {pair} {pd.Timestamp(last_candle).timestamp():.0f}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+@contextmanager
+def numpy_seed(seed: int) -> Iterator[None]:
+    """Seed NumPy's global generator, from which pipeline steps (noise, SVM) draw, for a while."""
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)

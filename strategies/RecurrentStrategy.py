@@ -1,5 +1,4 @@
-"""
-A FreqAI strategy that trades on a predicted return.
+"""A FreqAI strategy that trades on a predicted return.
 
 Imports freqtrade, pandas, numpy, TA-Lib and technical only: it runs with every FreqAI regressor.
 """
@@ -15,8 +14,7 @@ from technical.indicators import vwma, williams_percent
 
 
 class RecurrentStrategy(IStrategy):
-    """
-    Buy where FreqAI predicts a rise, and sell short where it predicts a fall and the market allows.
+    """Buy where FreqAI predicts a rise, and sell short where a fall, if that is allowed.
 
     Every feature is a ratio of prices or of volumes, so its distribution does not follow the price
     level, and has a finite window, so it does not depend on where the loaded candles begin: a
@@ -62,8 +60,7 @@ class RecurrentStrategy(IStrategy):
     }
 
     def __init__(self, config: Config) -> None:
-        """
-        Allow shorts in every market but spot, where freqtrade refuses to load such a strategy.
+        """Allow shorts in every market but spot, where freqtrade refuses to load such a strategy.
 
         :param config: freqtrade's configuration.
         """
@@ -78,8 +75,7 @@ class RecurrentStrategy(IStrategy):
     def feature_engineering_expand_all(
         self, dataframe: DataFrame, period: int, metadata: dict, **kwargs
     ) -> DataFrame:
-        """
-        Add the features that FreqAI repeats for each indicator period and timeframe.
+        """Add the features that FreqAI repeats for each indicator period and timeframe.
 
         The host fills missing candles with the last close and no volume. A ratio without a
         denominator there is 0, its neutral value; only candles of the warm-up stay NaN.
@@ -111,8 +107,7 @@ class RecurrentStrategy(IStrategy):
     def feature_engineering_expand_basic(
         self, dataframe: DataFrame, metadata: dict, **kwargs
     ) -> DataFrame:
-        """
-        Add the features that FreqAI repeats for each timeframe: the shape of the candle itself.
+        """Add the features that FreqAI repeats for each timeframe: the shape of the candle itself.
 
         :param dataframe: Candles of one pair and timeframe, oldest first.
         :return: The candles with one column per feature.
@@ -128,8 +123,7 @@ class RecurrentStrategy(IStrategy):
     def feature_engineering_standard(
         self, dataframe: DataFrame, metadata: dict, **kwargs
     ) -> DataFrame:
-        """
-        Add the time of the day and of the week, as points on a circle: 23:00 is next to 00:00.
+        """Add the time of the day and of the week, as points on a circle: 23:00 is next to 00:00.
 
         :param dataframe: Candles of the strategy's timeframe with the features added so far.
         :return: The same with four more features.
@@ -144,8 +138,7 @@ class RecurrentStrategy(IStrategy):
         return dataframe
 
     def set_freqai_targets(self, dataframe: DataFrame, metadata: dict, **kwargs) -> DataFrame:
-        """
-        Add the label: the return over the next `label_period_candles` candles, as a fraction.
+        """Add the label: the return over the next `label_period_candles` candles, as a fraction.
 
         FreqAI cuts the candles at the end of the training period before it calls this, so that no
         label knows of a later one; the last labels are NaN.
@@ -158,8 +151,7 @@ class RecurrentStrategy(IStrategy):
         return dataframe
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
-        """
-        Let FreqAI train and predict, and set beside each candle what was predicted for it.
+        """Let FreqAI train and predict, and set beside each candle what was predicted for it.
 
         `predicted_return` was predicted `label_period_candles` candles ago for the return that is
         `realised_return` now: both are for the plot, and neither knows the future.
@@ -173,10 +165,10 @@ class RecurrentStrategy(IStrategy):
         return dataframe
 
     def predicted(self, dataframe: DataFrame, column: str) -> Series:
-        """
-        Read what the network of the current parameters predicted.
+        """Read what the network of the current parameters predicted.
 
-        Hyperopt computes indicators once, for all networks: each has columns of its own.
+        Hyperopt computes indicators once, for all networks: each has columns of its own, which
+        `freqai_rnn.freqai.candidates.candidate_column` names in the same way.
 
         :param dataframe: Candles with FreqAI's predictions.
         :param column: `&-return` or `do_predict`.
@@ -186,8 +178,7 @@ class RecurrentStrategy(IStrategy):
         return dataframe.get(f"[{network}] {column}", dataframe[column])
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
-        """
-        Enter where the predicted return exceeds `entry_threshold`, upwards or downwards.
+        """Enter where the predicted return exceeds `entry_threshold`, upwards or downwards.
 
         :param dataframe: Candles with FreqAI's predictions.
         :return: The same with entry signals; freqtrade ignores `enter_short` on spot markets.
@@ -200,8 +191,7 @@ class RecurrentStrategy(IStrategy):
         return dataframe
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
-        """
-        Exit where the predicted return turns against the trade by more than `exit_threshold`.
+        """Exit where the predicted return turns against the trade by more than `exit_threshold`.
 
         :param dataframe: Candles with FreqAI's predictions.
         :return: The same with exit signals.
@@ -215,8 +205,7 @@ class RecurrentStrategy(IStrategy):
 
 
 def efficiency_ratio(close: Series, period: int) -> Series:
-    """
-    Divide net change by the path that led to it: 1 is a straight rise, -1 a straight fall.
+    """Divide net change by the path that led to it: 1 is a straight rise, -1 a straight fall.
 
     Source: P. Kaufman, Smarter Trading, 1995, with the sign of the change kept.
 
@@ -229,8 +218,7 @@ def efficiency_ratio(close: Series, period: int) -> Series:
 
 
 def money_flow(dataframe: DataFrame, period: int) -> Series:
-    """
-    Average where the close lies in its candle, weighted by volume: -1 at the low, 1 at the high.
+    """Average where the close lies in its candle, weighted by volume: -1 at the low, 1 at the high.
 
     `technical`'s version is NaN for a whole window after one candle with high equal to low.
 

@@ -1,4 +1,4 @@
-"""Exceptions of this package that are no built-in ones."""
+"""Holds the exceptions of this package that Python has no built-in one for."""
 
 
 class TrainingStopped(Exception):  # noqa: N818 - it is no error

@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "sample_data": {"files"},
     "network": {"errors"},
     "estimators": {"network"},
-    "parallel": {"__init__", "estimators"},
+    "parallel": {"__init__", "network", "estimators"},
     "freqai": {"errors", "files", "metrics", "estimators", "parallel"},
     "evaluation": {"files", "metrics"},
     "__init__": {"estimators", "network"},

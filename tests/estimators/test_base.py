@@ -1,11 +1,12 @@
 """What every estimator on candles shares: parameters by name, vectors with an entry per row."""
 
 import re
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from freqai_rnn import RecurrentRegressor
+from freqai_rnn import RecurrentRegressor, Settings
 from freqai_rnn.estimators.base import (
     CandleRegressor,
     require_known,
@@ -91,3 +92,9 @@ def test_a_row_vector_has_one_entry_per_row_of_a_type_that_loses_nothing():
         row_vector("candle_index", [1, 2], 3, np.int64)
     with pytest.raises(ValueError, match=r"^candle_index must be of type int64, got float64"):
         row_vector("candle_index", [1.0, 2.0, 3.0], 3, np.int64)
+
+
+def test_the_parameters_of_the_network_are_its_settings_with_the_same_defaults():
+    """RecurrentRegressor and Settings both list them: scikit-learn wants no checks in one."""
+    of_estimator = {item.name: (item.type, item.default) for item in fields(RecurrentRegressor)}
+    assert of_estimator == {item.name: (item.type, item.default) for item in fields(Settings)}

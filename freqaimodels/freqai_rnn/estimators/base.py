@@ -24,7 +24,7 @@ def never() -> bool:
 
 
 class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
-    """A regressor on rows that are candles, oldest first, with the row order as part of the data.
+    """Is a regressor on rows that are candles, oldest first: their order is data.
 
     A subclass is a scikit-learn estimator: parameters in its constructor, stored as given, and
     checked by ``fit``. FreqAI's side carries it unfitted, clones it, sets the parameters of the

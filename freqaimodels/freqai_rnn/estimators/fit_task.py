@@ -1,4 +1,4 @@
-"""One fit as data: the same task gives the same weights in every process. Imports the base."""
+"""Holds one fit as data: the same task gives the same weights in any process. Imports the base."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .base import CandleRegressor, never
 
 @dataclass(frozen=True, eq=False)
 class TrainingCandles:
-    """The arrays of one fit, an entry per candle of the training window, none left out."""
+    """Holds the arrays of one fit, an entry per candle of the training window, none left out."""
 
     features: npt.NDArray[np.float32]
     targets: npt.NDArray[np.float64]
@@ -28,7 +28,7 @@ class TrainingCandles:
 
     @cached_property
     def digest(self) -> str:
-        """A hash of all arrays, taken once, as many candidates share them."""
+        """Hash all arrays, once, as many candidates share them."""
         digest: str = joblib.hash(
             (self.features, self.targets, self.weights, self.validation_mask, self.candle_index)
         )
@@ -36,7 +36,7 @@ class TrainingCandles:
 
 
 class FitTask(NamedTuple):
-    """One fit, whole.
+    """Is one fit, whole.
 
     :ivar estimator: unfitted; a fit is made with a clone of it.
     """
@@ -46,7 +46,7 @@ class FitTask(NamedTuple):
 
     @property
     def key(self) -> str:
-        """A hash of everything the result depends on."""
+        """Hash everything the result depends on."""
         parameters = self.estimator.get_params()
         key: str = joblib.hash((type(self.estimator), parameters, self.candles.digest))
         return key

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RecurrentRegressor(CandleRegressor):
-    """LSTM or GRU regression on sliding windows of consecutive rows.
+    """Regresses with an LSTM or GRU on sliding windows of consecutive rows.
 
     **Rows are candles, oldest first, and their order is data**: the prediction of a row depends
     on the ``sequence_length`` - 1 rows before it. Never shuffle or drop rows before ``fit``; give
@@ -95,19 +95,12 @@ class RecurrentRegressor(CandleRegressor):
         init_model: RecurrentRegressor | None = None,
         should_stop: Callable[[], bool] = never,
     ) -> Self:
-        """Train on every complete window that has a target.
+        """Train on every complete window that has a target; see ``CandleRegressor.fit``.
 
-        :param X: (n_rows, n_features). NaN in a row breaks each window that holds it.
-        :param y: (n_rows,) or (n_rows, n_labels). A row with NaN is context, never a target.
-        :param sample_weight: (n_rows,) weight of each target's loss, only their ratios matter; 0
-            is the same as a target of NaN.
-        :param validation_mask: (n_rows,) True for rows whose targets validate, instead of the
-            last ``validation_fraction``.
-        :param candle_index: (n_rows,) whole number of each row's candle on the time axis; a
-            window never bridges a jump.
-        :param init_model: a fitted regressor whose best weights to start from. Where its network
-            has another architecture this is said in the log, and training starts anew.
-        :param should_stop: asked before each step; True ends ``fit`` with ``TrainingStopped``.
+        :param sample_weight: of each target's loss; 0 is the same as a target of NaN.
+        :param validation_mask: instead of the last ``validation_fraction``.
+        :param init_model: whose best weights to start from. Where its network has another
+            architecture this is said in the log, and training starts anew.
         :raises ValueError: for a setting out of range, infinite values, arrays that do not fit
             together, or no window to train on.
         :raises FloatingPointError: if the loss becomes NaN or infinite.
@@ -152,13 +145,9 @@ class RecurrentRegressor(CandleRegressor):
         context: npt.ArrayLike | None = None,
         candle_index: npt.ArrayLike | None = None,
     ) -> npt.NDArray[np.float64]:
-        """Predict one value per row and label; NaN where a row has no complete window.
+        """Predict one value per row and label; see ``CandleRegressor.predict``.
 
-        :param X: (n_rows, n_features).
-        :param context: (n_context, n_features) the rows directly before X, without a hole, so
-            that row 0 of X has a window too; more than ``sequence_length`` - 1 are not read.
-        :param candle_index: (n_rows,) as in ``fit``, for the rows of X.
-        :return: (n_rows,), or (n_rows, n_labels) if y had two dimensions.
+        :param context: without a hole; more than ``sequence_length`` - 1 rows are not read.
         :raises ValueError: if the columns of X or context are not those of ``fit``.
         """
         check_is_fitted(self)
@@ -182,7 +171,7 @@ class RecurrentRegressor(CandleRegressor):
     def score(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> float:
-        """R² over the rows that have both a prediction and a target."""
+        """Return R² over the rows that have both a prediction and a target."""
         predictions, targets = self.predict(X), self._targets_of(y)
         scored = ~np.isnan(targets).any(axis=1) & ~np.isnan(predictions).reshape(
             len(targets), -1
@@ -278,7 +267,7 @@ class RecurrentRegressor(CandleRegressor):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Weights travel as the bytes of ``torch.save``, to be read weights-only."""
+        """Let weights travel as the bytes of ``torch.save``, to be read weights-only."""
         state: dict[str, Any] = dict(super().__getstate__())
         if "networks_" in state:
             buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Several networks side by side for hyperopt: their names, settings and models."""
+"""Keeps several networks side by side for hyperopt: their names, settings and models."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ logger = logging.getLogger(__name__)
 
 
 def candidate_name(values: Mapping[str, Any]) -> str:
-    """``hidden_size=64 sequence_length=24``: parameters in the order of their names."""
+    """Return ``hidden_size=64 sequence_length=24``: parameters in the order of their names."""
     return " ".join(f"{name}={values[name]}" for name in sorted(values))
 
 
 def candidate_column(candidate: str, column: str) -> str:
-    """The column of one candidate, ``[hidden_size=64 sequence_length=24] &-return``.
+    """Name the column of one candidate, ``[hidden_size=64 sequence_length=24] &-return``.
 
-    Nothing before the bracket: FreqAI reads ``&`` and ``%`` in front of a column's name.
+    ``RecurrentStrategy.predicted`` builds the same name with a line of its own: change both.
+    Nothing stands before the bracket: FreqAI reads ``&`` and ``%`` in front of a column's name.
     """
     return f"[{candidate}] {column}"
 
 
 def parameter_ranges(parameters: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The values of each network parameter: all of them in hyperopt, else the current one.
+    """List the values of each network parameter: all of them in hyperopt, else the current one.
 
     :param parameters: freqtrade's parameter objects by name.
     :raises ValueError: for a parameter without a list of values.
@@ -62,7 +63,7 @@ def warn_of_overridden(configured: Mapping[str, Any], ranges: Mapping[str, Seque
 def network_candidates(
     estimator: CandleRegressor, ranges: Mapping[str, Sequence[Any]]
 ) -> dict[str, CandleRegressor]:
-    """Every combination of the network parameters, by name.
+    """Make every combination of the network parameters, by name.
 
     :param estimator: unfitted, with everything that is no network parameter.
     :param ranges: values of each network parameter; each must be an argument of the estimator.
@@ -79,7 +80,7 @@ def network_candidates(
 
 @dataclass
 class CandidateModels:
-    """The models of all candidates for one window; None where the training failed.
+    """Holds the models of all candidates for one window; None where the training failed.
 
     Each is saved in the folder of its own settings, where a plain backtest finds it. This
     container keeps nothing on disk itself.
@@ -117,7 +118,7 @@ class CandidateModels:
 
 
 class GridProgress:
-    """How far the trainings of a grid are, and how long the rest will take at most.
+    """Counts how far the trainings of a grid are, and how long the rest will take at most.
 
     :param n_trainings: pairs × windows × candidates.
     """

@@ -1,4 +1,4 @@
-"""FreqAI's configuration section as an estimator's parameters, checked before any training."""
+"""Reads FreqAI's configuration section as parameters, checked before any training."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def estimator_from_config(freqai: Mapping[str, Any], prototype: CandleRegressor)
 
 
 def parallelism_from_config(freqai: Mapping[str, Any]) -> Parallelism:
-    """Where to train, from the keys of ``model_training_parameters`` that shape no model.
+    """Read where to train, from the keys of ``model_training_parameters`` that shape no model.
 
     :raises ValueError: for a value out of range.
     """

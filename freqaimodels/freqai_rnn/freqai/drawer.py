@@ -1,4 +1,4 @@
-"""FreqAI's files about all pairs of a bot: written whole, and set aside where damaged."""
+"""Writes a bot's files about all pairs whole, and sets damaged ones aside."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class DurableDrawer(FreqaiDataDrawer):
-    """FreqAI's files about all pairs, each written whole or not at all.
+    """Keeps FreqAI's files about all pairs, each written whole or not at all.
 
     FreqAI empties a file before it fills it, and does so from two threads when a bot stops.
     """
@@ -40,15 +40,15 @@ class DurableDrawer(FreqaiDataDrawer):
             return super().load_data(coin, dk)
 
     def save_drawer_to_disk(self) -> None:
-        """The models in use."""
+        """Save which models are in use."""
         self._save_json(self.pair_dictionary_path, self.pair_dict)
 
     def save_global_metadata_to_disk(self, metadata: dict[str, Any]) -> None:
-        """Since when the bot predicts."""
+        """Save since when the bot predicts."""
         self._save_json(self.global_metadata_path, metadata)
 
     def save_historic_predictions_to_disk(self) -> None:
-        """All predictions made so far, and FreqAI's copy of them."""
+        """Save all predictions made so far, and FreqAI's copy of them."""
         with self.save_lock:
             content = pickle.dumps(dict(self.historic_predictions))
             for path in (self.historic_predictions_path, self.historic_predictions_bkp_path):

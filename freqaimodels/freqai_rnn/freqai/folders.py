@@ -39,7 +39,7 @@ NOT_SHAPING_PARAMETERS = {"device", "show_progress"}
 
 
 def shaping_settings(config: Mapping[str, Any], estimator: CandleRegressor) -> dict[str, Any]:
-    """All settings that a prediction depends on, defaults included.
+    """Collect all settings that a prediction depends on, defaults included.
 
     :param config: freqtrade's configuration.
     :param estimator: unfitted, with its parameters.
@@ -68,12 +68,12 @@ def shaping_settings(config: Mapping[str, Any], estimator: CandleRegressor) -> d
 
 
 def fingerprint(shaping: Mapping[str, Any]) -> str:
-    """Twelve hexadecimal digits that differ where the settings differ."""
+    """Return twelve hexadecimal digits that differ where the settings differ."""
     return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Changed settings in words: ``a.b 1 -> 2, c.d (unset) -> 3``."""
+    """Put changed settings into words: ``a.b 1 -> 2, c.d (unset) -> 3``."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
     return ", ".join(
         f"{name} {before.get(name, '(unset)')} -> {after.get(name, '(unset)')}"
@@ -91,7 +91,7 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def grid_folder(identifier_folder: Path, candidates: Mapping[str, Mapping[str, Any]]) -> Path:
-    """The folder for what FreqAI keeps of all candidates together.
+    """Make the folder for what FreqAI keeps of all candidates together.
 
     :param candidates: shaping settings by name.
     """
@@ -103,7 +103,7 @@ def grid_folder(identifier_folder: Path, candidates: Mapping[str, Mapping[str, A
 def settings_folder(
     identifier_folder: Path, shaping: Mapping[str, Any], *, log_changes: bool = True
 ) -> Path:
-    """The folder for models and predictions of these settings; made if it is not there.
+    """Make the folder for models and predictions of these settings, if it is not there.
 
     :param identifier_folder: FreqAI's folder of the identifier.
     :param log_changes: say what differs from the settings last used under this identifier.
@@ -128,7 +128,7 @@ def settings_folder(
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:
-    """The settings that the models in ``folder`` were made with, None if not recorded."""
+    """Read the settings that the models in ``folder`` were made with, None if not recorded."""
     path = folder / "settings.json"
     if not path.is_file():
         return None
@@ -137,7 +137,7 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
 
 
 def write_settings(folder: Path, shaping: Mapping[str, Any]) -> None:
-    """Record the settings; also marks the folder as the latest in use."""
+    """Record the settings, which also marks the folder as the latest in use."""
     folder.mkdir(parents=True, exist_ok=True)
     content = json.dumps(shaping, indent=1).encode()
     write_atomically(folder / "settings.json", lambda file: file.write(content))

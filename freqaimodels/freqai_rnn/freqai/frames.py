@@ -1,4 +1,4 @@
-"""FreqAI's training frame as arrays for the estimator, no row left out. No freqtrade import."""
+"""Turns FreqAI's frames into arrays, no row left out. No freqtrade import."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..estimators.fit_task import TrainingCandles
 
 
 class Pipelines(NamedTuple):
-    """datasieve pipelines of features and labels."""
+    """Holds datasieve's pipelines of features and labels."""
 
     features: Any
     labels: Any
@@ -88,7 +88,7 @@ def require_finite(frame: pd.DataFrame, columns: list[str]) -> None:
 
 
 def candle_numbers(dates: pd.Series, candle: pd.Timedelta) -> npt.NDArray[np.int64]:
-    """Number of each candle on a time axis that starts with the first; a hole skips numbers.
+    """Number the candles on a time axis that starts with the first; a hole skips numbers.
 
     :param dates: open times; of any date type, as FreqAI's live frames mix them.
     :param candle: length of a candle.

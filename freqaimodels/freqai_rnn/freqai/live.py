@@ -1,4 +1,4 @@
-"""What FreqAI does in `freqtrade trade`, made to survive faults. Imports freqtrade."""
+"""Makes what FreqAI does in `freqtrade trade` survive faults. Knows no network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LONGEST_PAUSE_SECONDS = 300
 
 
 class LiveFreqaiModel(IFreqaiModel):
-    """The training thread and the files of a bot; backtests use nothing of it."""
+    """Runs the training thread and keeps the files of a bot; backtests use nothing of it."""
 
     config: dict[str, Any]
     dd: FreqaiDataDrawer
@@ -57,7 +57,7 @@ class LiveFreqaiModel(IFreqaiModel):
         strategy: IStrategy,
         dk: FreqaiDataKitchen,
     ) -> FreqaiDataKitchen:
-        """FreqAI's entry for one pair and candle, with a model that can be read or none."""
+        """Serve FreqAI's entry for one pair and candle, with a model that can be read or none."""
         if metadata["pair"] not in dk.all_pairs:
             return self._predict_nothing(dataframe, metadata, strategy, dk)
         with self.dd.model_lock:
@@ -236,6 +236,6 @@ class LiveFreqaiModel(IFreqaiModel):
 
 
 def _explains_itself(error: Exception) -> bool:
-    """Whether the message is enough; anything else is a defect, and needs its traceback."""
+    """Tell whether the message is enough; anything else is a defect, and needs its traceback."""
     known = (OperationalException, OSError, MemoryError, torch.OutOfMemoryError)
     return isinstance(error, known) or "allocate memory" in str(error)  # torch, on the CPU

@@ -27,7 +27,7 @@ Frames = dict[str, tuple[pd.DataFrame, pd.DataFrame]]
 
 
 class SharingKitchen(FreqaiDataKitchen):
-    """FreqAI's kitchen, which computes the features of a pair once for all who ask.
+    """Is FreqAI's kitchen, but computes the features of a pair once for all who ask.
 
     :param frames: candles and the same with features, by pair.
     """
@@ -107,7 +107,7 @@ class Lookahead:
         networks: Networks,
         later: list[str],
     ) -> Iterator[FitTask]:
-        """All fits that FreqAI will ask for, from this pair on, in its order.
+        """Yield all fits that FreqAI will ask for, from this pair on, in its order.
 
         Beyond the pair only where FreqAI gets the plain candles; others cannot be foreseen.
         """
@@ -152,7 +152,7 @@ class Lookahead:
 def _training_frame(
     candles: pd.DataFrame, trained: TimeRange, dk: FreqaiDataKitchen, strategy: IStrategy
 ) -> pd.DataFrame:
-    """What FreqAI's loop gives to ``train`` for this window."""
+    """Return what FreqAI's loop gives to ``train`` for this window."""
     frame: pd.DataFrame = dk.use_strategy_to_populate_indicators(
         strategy, prediction_dataframe=candles, pair=dk.pair
     )
@@ -166,7 +166,7 @@ def _training_frame(
 
 
 def _plain_candles(pair: str, strategy: IStrategy) -> pd.DataFrame:
-    """What a backtest hands to a strategy for a pair, if nothing is computed before FreqAI."""
+    """Return what a backtest hands to a strategy for a pair, if nothing comes before FreqAI."""
     candles: pd.DataFrame = strategy.dp.get_pair_dataframe(pair)
     if not candles.empty:
         get_tick_size_over_time(candles)  # as a backtest does, which adds columns

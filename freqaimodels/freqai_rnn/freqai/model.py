@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 
 
 class RecurrentFreqaiModel(LiveFreqaiModel):
-    """A FreqAI regressor on windows of candles; a subclass names its estimator.
+    """Predicts labels from windows of candles in FreqAI; a subclass names its estimator.
 
     FreqAI drops rows that it does not want to learn from. Here they lose their target only and
     stay where they are: a window is made of consecutive candles, or it is none.
@@ -96,8 +96,8 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
     def start(
         self, dataframe: pd.DataFrame, metadata: dict[str, Any], strategy: IStrategy
     ) -> pd.DataFrame:
-        """FreqAI's entry for one pair; the first call settles the networks and their folder."""
-        if not self._is_settled:  # the strategy has a say in what is trained
+        """Serve FreqAI's entry for one pair; the first call settles what is trained, and where."""
+        if not self._is_settled:
             self._networks = self._settle_networks(strategy)
             self._is_settled = True
         answer: pd.DataFrame = super().start(dataframe, metadata, strategy)
@@ -113,12 +113,12 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         dk: FreqaiDataKitchen,
         strategy: IStrategy,
     ) -> FreqaiDataKitchen:
-        """FreqAI's loop over the windows of a pair, with workers that are ahead of it."""
+        """Run FreqAI's loop over the windows of a pair, with workers that are ahead of it."""
         with self._lookahead.following(dataframe, dk, strategy, self._networks) as self.dk:
             return super().start_backtesting(dataframe, metadata, self.dk, strategy)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
-        """FreqAI's own steps, with standardised features instead of a range that outliers set."""
+        """Take FreqAI's own steps, but standardise: outliers would set the range of its scaler."""
         steps = super().define_data_pipeline(threads=threads).steps
         return Pipeline(
             [
@@ -128,7 +128,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         )
 
     def define_label_pipeline(self, threads: int = -1) -> Pipeline:
-        """Standardised labels."""
+        """Standardise the labels."""
         return Pipeline([("scaler", SKLearnWrapper(StandardScaler()))])
 
     def train(
@@ -189,7 +189,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         return predictions.labels, predictions.do_predict
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
-        """Whether FreqAI can load a model for this window; a damaged or unfinished one is none."""
+        """Tell whether FreqAI can load a model for this window; a damaged one is none."""
         if not super().model_exists(dk):
             return False
         if read_if_complete(dk.data_path, dk.model_filename, dk.pair) is None:

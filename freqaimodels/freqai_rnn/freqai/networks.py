@@ -1,4 +1,4 @@
-"""The networks of a run: one, or in hyperopt a grid of candidates, behind one interface."""
+"""Trains the networks of a run: one, or in hyperopt a grid of candidates, behind one interface."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
@@ -26,25 +26,8 @@ logger = logging.getLogger(__name__)
 MAX_CANDIDATES = 64
 
 
-class Networks(Protocol):
-    """What FreqAI's loop trains on each window."""
-
-    def missing(self, dk: FreqaiDataKitchen) -> list[CandleRegressor]:
-        """Return the estimators without a model of this window on disk, in order of training."""
-
-    def train(self, window: PreparedWindow, dk: FreqaiDataKitchen, previous: Any) -> Any:
-        """Train on a window.
-
-        :param previous: what was trained on the window before, to start from, or None.
-        :return: what FreqAI saves and predicts with.
-        """
-
-    def finish_pair(self) -> None:
-        """Tidy up after the last window of a pair."""
-
-
 class OneNetwork:
-    """The network of a backtest or a bot.
+    """Trains the network of a backtest or a bot; has the interface of ``CandidateGrid``.
 
     :param continual_learning: start from the model of the window before that is on disk, where
         FreqAI has none in memory.
@@ -58,7 +41,7 @@ class OneNetwork:
         self._continual_learning = continual_learning
 
     def missing(self, dk: FreqaiDataKitchen) -> list[CandleRegressor]:
-        """Return the estimator, unless this window has its model on disk."""
+        """Return the estimators without a model of this window on disk."""
         is_there = model_path(dk.data_path, dk.model_filename).is_file()
         return [] if is_there else [self._estimator]
 
@@ -77,7 +60,7 @@ class OneNetwork:
 
 
 class CandidateGrid:
-    """The candidates of a run; each has the folder that a plain backtest of its settings has.
+    """Trains the candidates of a run, each in the folder of a plain backtest of its settings.
 
     :param candidates: at least two networks by name.
     :param config: freqtrade's configuration.
@@ -221,3 +204,6 @@ def _in_folder(dk: FreqaiDataKitchen, folder: Path) -> Iterator[None]:
         yield
     finally:
         dk.data_path = own
+
+
+Networks = OneNetwork | CandidateGrid

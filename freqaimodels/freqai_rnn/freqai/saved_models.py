@@ -1,4 +1,4 @@
-"""Which model files on disk can be used: complete, undamaged, of the right pair."""
+"""Finds model files on disk that can be used: complete, undamaged, of the right pair."""
 
 from __future__ import annotations
 

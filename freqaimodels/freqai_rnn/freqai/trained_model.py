@@ -1,4 +1,4 @@
-"""TrainedModel: what one FreqAI training leaves, whole in one file. Imports the estimator."""
+"""TrainedModel: what one FreqAI training leaves, whole in one file. No freqtrade import."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .frames import candle_numbers, utc_dates
 
 
 class Predictions(NamedTuple):
-    """One entry per row of the predicted frame.
+    """Holds one entry per row of the predicted frame.
 
     :ivar labels: a column per label, in the label's own unit; 0 where there is no prediction.
     :ivar do_predict: 1 for a prediction to be used, 0 or less for none or for an outlier.
@@ -36,7 +36,7 @@ class Predictions(NamedTuple):
 
 @dataclass
 class TrainedModel:
-    """A fitted estimator with all that FreqAI keeps apart: pipelines, names, statistics, context.
+    """Holds a fitted estimator and what FreqAI keeps apart: pipelines, names, statistics, context.
 
     Self-contained, because FreqAI may hand a loaded model the pipelines of another window.
 
@@ -138,7 +138,7 @@ class TrainedModel:
         write_atomically(history_path(path), lambda file: file.write(text))
 
     def history(self) -> dict[str, Any]:
-        """What the training did, ready for JSON, which has no NaN: undefined metrics are None."""
+        """Return what the training did, ready for JSON: undefined metrics are None, not NaN."""
         validation = {
             label: {name: None if math.isnan(value) else value for name, value in found.items()}
             for label, found in self.validation.items()
@@ -160,7 +160,7 @@ class TrainedModel:
                     tb_logger.log_scalar(name, record[name], number)
 
     def load_from_checkpoint(self, checkpoint: dict[str, Any]) -> TrainedModel:
-        """FreqAI's way to get the model out of a file that it has read."""
+        """Serve FreqAI's way to get the model out of a file that it has read."""
         model: TrainedModel = checkpoint["pytrainer"]
         return model
 
@@ -194,5 +194,5 @@ def _require_checksum(content: bytes, history: Path) -> None:
 
 
 def history_path(model_path: Path) -> Path:
-    """The JSON file beside a model: checksum, settings, training history."""
+    """Return the JSON file beside a model: checksum, settings, training history."""
     return model_path.with_name(model_path.name.removesuffix("_model.zip") + "_history.json")

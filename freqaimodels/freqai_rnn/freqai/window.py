@@ -24,7 +24,7 @@ FitFunction = Callable[[FitTask, FreqaiDataKitchen, CandleRegressor | None], Can
 
 @dataclass(frozen=True)
 class PreparedWindow:
-    """Every candle of a training window, ready to be fitted, and what a model keeps of it.
+    """Holds every candle of a training window, ready to be fitted, and what a model keeps of it.
 
     :ivar frame: as FreqAI handed it over.
     :ivar pipelines: fitted on the training rows.

@@ -1,4 +1,4 @@
-"""Where a network is computed, and in how many threads. Imports only torch."""
+"""Decides where a network is computed, and in how many threads. Imports only torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def resolve_device(name: str) -> torch.device:
-    """The torch device of a ``device`` setting.
+    """Return the torch device of a ``device`` setting.
 
     :raises ValueError: if the device is not on this machine.
     """
@@ -29,7 +29,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def cuda_devices(device: torch.device) -> list[int]:
-    """The CUDA devices whose random numbers a computation there draws from."""
+    """Return the CUDA devices whose random numbers a computation there draws from."""
     return [torch.cuda.current_device()] if device.type == "cuda" else []
 
 

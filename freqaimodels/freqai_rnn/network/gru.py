@@ -1,4 +1,4 @@
-"""GRU layers that train faster on a CPU than torch's own. Imports only torch.
+"""Holds GRU layers that train faster on a CPU than torch's own. Imports only torch.
 
 torch has a fast CPU kernel for the LSTM and none for the GRU, which therefore took longer than the
 LSTM although it does a quarter less work. Here the inputs of all time steps are projected in one
@@ -36,7 +36,7 @@ class GRU(nn.GRU):
         for layer in range(self.num_layers):
             if layer > 0:
                 states = nn.functional.dropout(states, self.dropout, self.training)
-            states = _Layer.apply(  # type: ignore[no-untyped-call]
+            states = _GRUFunction.apply(  # type: ignore[no-untyped-call]
                 states, *self._weights_of(layer)
             )  # (T, B, hidden_size)
         return states.transpose(0, 1), None
@@ -46,8 +46,8 @@ class GRU(nn.GRU):
         return [getattr(self, f"{name}_l{layer}") for name in names]
 
 
-class _Layer(torch.autograd.Function):
-    """One layer; rows of the weights are those of r, z and n, as in ``torch.nn.GRU``."""
+class _GRUFunction(torch.autograd.Function):
+    """Computes one layer; rows of the weights are those of r, z and n, as in ``torch.nn.GRU``."""
 
     @staticmethod
     def forward(
@@ -90,6 +90,8 @@ class _Layer(torch.autograd.Function):
             dh.add_(grad_t)
             d_t.mul_(dh.unsqueeze(1))
             dh.mul_(z_t).addmm_(d_t.view(B, 4 * H)[:, H:], w_hh)
+        # d has n first, so that the three of the input (n r z) and the three of the state (r z, and
+        # W_hn h) are each adjacent; the weights have r z n: roll turns one order into the other
         d = d.view(T * B, 4 * H)
         d_input, d_hidden, d_bias = d[:, : 3 * H], d[:, H:], d.sum(0)  # rows n r z, and r z n
         d_flat = d_input @ w_ih.roll(H, 0) if ctx.needs_input_grad[0] else None
@@ -103,7 +105,7 @@ class _Layer(torch.autograd.Function):
 
 
 def _factors(gates: Tensor, hidden_n: Tensor, states: Tensor) -> Tensor:
-    """Derivatives of h' by what goes into n, r and z, and by W_hn h + b_hn.
+    """Return the derivatives of h' by what goes into n, r and z, and by W_hn h + b_hn.
 
     :return: (T, B, 4, H), in this order, so that those of input and state are each adjacent.
     """

@@ -1,4 +1,4 @@
-"""Predictions of many windows, without dropout. Imports torch, network and windows.
+"""Predicts many windows at once, without dropout. Imports torch, network and windows.
 
 Windows of neighbouring candles overlap, so on a CPU the first layer's product of its input weights
 and a candle is computed once for all windows that hold it; what each window needs for itself is
@@ -27,7 +27,7 @@ MIN_OVERLAPPING = 64  # with fewer windows, as in a bot, torch's own layers are 
 def predict_windows(
     network: RecurrentNetwork, features: Tensor, rows: Tensor, sequence_length: int
 ) -> Tensor:
-    """Predictions of the windows that end at ``rows``.
+    """Predict the windows that end at ``rows``.
 
     :param features: (n_rows, n_features).
     :param rows: (n,) last row of each window, at least sequence_length - 1.
@@ -41,7 +41,7 @@ def predict_windows(
                 for batch in rows.split(BATCH_SIZE)
             ]
         else:
-            cell = _LSTMLayer if isinstance(network.recurrent, nn.LSTM) else _GRULayer
+            cell = _LSTMSteps if isinstance(network.recurrent, nn.LSTM) else _GRUSteps
             layers = [cell(network.recurrent, i) for i in range(network.recurrent.num_layers)]
             predictions = [
                 network.read_out(
@@ -52,8 +52,8 @@ def predict_windows(
         return torch.cat(predictions)
 
 
-def _last_states(layers: Sequence[_Layer], features: Tensor, windows: Tensor) -> Tensor:
-    """Hidden states of the last layer at the end of each window.
+def _last_states(layers: Sequence[_LayerSteps], features: Tensor, windows: Tensor) -> Tensor:
+    """Return the hidden states of the last layer at the end of each window.
 
     :param windows: (B, T) rows of ``features``.
     :return: (B, hidden_size).
@@ -72,8 +72,8 @@ def _last_states(layers: Sequence[_Layer], features: Tensor, windows: Tensor) ->
     return states
 
 
-class _Layer(ABC):
-    """A layer and its states in a batch of windows.
+class _LayerSteps(ABC):
+    """Holds a layer and its states in a batch of windows.
 
     :ivar states: (B, hidden_size).
     :ivar gates: (B, n_gates · hidden_size): what the input gives to them, consumed by a step.
@@ -95,7 +95,7 @@ class _Layer(ABC):
         self.scratch = torch.empty_like(self.states)
 
     def project(self, inputs: Tensor, out: Tensor | None = None) -> Tensor:
-        """What inputs (B, F) give to the gates."""
+        """Return what inputs (B, F) give to the gates."""
         return torch.addmm(self.bias, inputs, self.w_ih, out=out)
 
     @abstractmethod
@@ -103,8 +103,8 @@ class _Layer(ABC):
         """Advance the states by one candle."""
 
 
-class _LSTMLayer(_Layer):
-    """c' = f ∘ c + i ∘ g and h' = o ∘ tanh(c'), in the form of ``torch.nn.LSTM``."""
+class _LSTMSteps(_LayerSteps):
+    """Steps by c' = f ∘ c + i ∘ g and h' = o ∘ tanh(c'), in the form of ``torch.nn.LSTM``."""
 
     def __init__(self, recurrent: nn.RNNBase, number: int) -> None:
         super().__init__(recurrent, number)
@@ -124,8 +124,8 @@ class _LSTMLayer(_Layer):
         torch.mul(o, tanh_c, out=self.states)
 
 
-class _GRULayer(_Layer):
-    """The GRU of the module ``gru``."""
+class _GRUSteps(_LayerSteps):
+    """Steps as the GRU of the module ``gru`` does."""
 
     def __init__(self, recurrent: nn.RNNBase, number: int) -> None:
         super().__init__(recurrent, number)
@@ -146,5 +146,5 @@ _MINUS_ONE = torch.tensor(-1.0)
 
 
 def _double_minus_one_(values: Tensor) -> Tensor:
-    """2 x - 1 in place."""
+    """Turn x into 2 x - 1, in place."""
     return torch.add(_MINUS_ONE, values, alpha=2, out=values)

@@ -1,4 +1,4 @@
-"""The network: stacked LSTM or GRU layers and a small head. Imports only torch, gru and settings.
+"""Holds the network: stacked LSTM or GRU layers and a small head. Imports gru and settings.
 
 Sources: Hochreiter & Schmidhuber 1997 (LSTM), Cho et al. 2014 (GRU), in the form of torch.nn.
 """
@@ -14,7 +14,7 @@ CELLS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": GRU}
 
 
 class RecurrentNetwork(nn.Module):
-    """Recurrent layers over a window; the last hidden state goes through the head.
+    """Runs recurrent layers over a window; the last hidden state goes through the head.
 
     :param n_features: columns of a candle.
     :param n_labels: values predicted for a window.

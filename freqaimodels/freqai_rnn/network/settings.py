@@ -1,4 +1,4 @@
-"""The one description of a network and its training: names, defaults, ranges."""
+"""Describes a network and its training once: names, defaults, ranges."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ from typing import Any, NamedTuple
 
 
 class Rule(NamedTuple):
-    """What a value must be: the words for the error message and the check."""
+    """Says what a value must be: the words for the error message and the check."""
 
     text: str
     holds: Callable[[Any], bool]
 
 
-def _is_number(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
+def is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _whole(minimum: int) -> Rule:
     return Rule(
         f"a whole number of at least {minimum}",
-        lambda value: _is_number(value, Integral) and value >= minimum,
+        lambda value: is_whole(value) and value >= minimum,
     )
 
 
@@ -34,12 +39,13 @@ def _real(low: float, below: float = math.inf, *, above: bool = False) -> Rule:
     return Rule(
         f"a number {bounds}",
         lambda value: (
-            _is_number(value, Real) and (value > low if above else value >= low) and value < below
+            _is_real(value) and (value > low if above else value >= low) and value < below
         ),
     )
 
 
-def _one_of(*names: str) -> Rule:
+def one_of(*names: str) -> Rule:
+    """Allow these names."""
     return Rule(
         f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names
     )
@@ -49,13 +55,25 @@ def _or_none(rule: Rule) -> Rule:
     return Rule(f"{rule.text}, or None", lambda value: value is None or rule.holds(value))
 
 
-def _setting(default: Any, rule: Rule) -> Any:
+def setting(default: Any, rule: Rule) -> Any:
+    """Make a field of a dataclass whose values ``require_rules`` checks."""
     return field(default=default, metadata={"rule": rule})
+
+
+def require_rules(instance: Any) -> None:
+    """Check every field of a dataclass.
+
+    :raises ValueError: for a value outside its range; the message has name, rule and value.
+    """
+    for item in fields(instance):
+        value, rule = getattr(instance, item.name), item.metadata["rule"]
+        if not rule.holds(value):
+            raise ValueError(f"{item.name} must be {rule.text}, got {value!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Network and training of one model; every value is checked when it is made.
+    """Describes network and training of one model; every value is checked when it is made.
 
     :param cell_type: "lstm" or "gru".
     :param sequence_length: candles in one window, the predicted row's own included.
@@ -87,33 +105,27 @@ class Settings:
     :raises ValueError: for a value outside its range; the message has name, rule and value.
     """
 
-    cell_type: str = _setting("lstm", _one_of("lstm", "gru"))
-    sequence_length: int = _setting(24, _whole(1))
-    hidden_size: int = _setting(128, _whole(2))
-    num_layers: int = _setting(2, _whole(1))
-    dropout: float = _setting(0.2, _real(0, 1))
-    learning_rate: float = _setting(1e-3, _real(0, above=True))
-    weight_decay: float = _setting(0.0, _real(0))
-    training_mode: str = _setting("fast", _one_of("exact", "fast"))
-    batch_size: int = _setting(32, _whole(1))
-    max_epochs: int = _setting(100, _whole(1))
-    evaluations_per_epoch: int = _setting(4, _whole(1))
-    early_stopping_patience: int = _setting(15, _whole(1))
-    min_delta: float = _setting(0.0, _real(0))
-    gradient_clip_norm: float | None = _setting(1.0, _or_none(_real(0, above=True)))
-    loss: str = _setting("mse", _one_of("mse", "huber"))
-    n_checkpoints: int = _setting(5, _whole(1))
-    validation_fraction: float = _setting(0.15, _real(0, 1))
-    validation_gap: int = _setting(0, _whole(0))
-    seed: int = _setting(42, _whole(0))
-    device: str = _setting("auto", _one_of("auto", "cpu", "cuda", "mps"))
-    show_progress: bool = _setting(True, Rule("true or false", lambda v: isinstance(v, bool)))
+    cell_type: str = setting("lstm", one_of("lstm", "gru"))
+    sequence_length: int = setting(24, _whole(1))
+    hidden_size: int = setting(128, _whole(2))
+    num_layers: int = setting(2, _whole(1))
+    dropout: float = setting(0.2, _real(0, 1))
+    learning_rate: float = setting(1e-3, _real(0, above=True))
+    weight_decay: float = setting(0.0, _real(0))
+    training_mode: str = setting("fast", one_of("exact", "fast"))
+    batch_size: int = setting(32, _whole(1))
+    max_epochs: int = setting(100, _whole(1))
+    evaluations_per_epoch: int = setting(4, _whole(1))
+    early_stopping_patience: int = setting(15, _whole(1))
+    min_delta: float = setting(0.0, _real(0))
+    gradient_clip_norm: float | None = setting(1.0, _or_none(_real(0, above=True)))
+    loss: str = setting("mse", one_of("mse", "huber"))
+    n_checkpoints: int = setting(5, _whole(1))
+    validation_fraction: float = setting(0.15, _real(0, 1))
+    validation_gap: int = setting(0, _whole(0))
+    seed: int = setting(42, _whole(0))
+    device: str = setting("auto", one_of("auto", "cpu", "cuda", "mps"))
+    show_progress: bool = setting(True, Rule("true or false", lambda v: isinstance(v, bool)))
 
     def __post_init__(self) -> None:
-        for name, rule in RULES.items():
-            value = getattr(self, name)
-            if not rule.holds(value):
-                raise ValueError(f"{name} must be {rule.text}, got {value!r}.")
-
-
-RULES: dict[str, Rule] = {item.name: item.metadata["rule"] for item in fields(Settings)}
+        require_rules(self)

@@ -1,4 +1,4 @@
-"""The training loop: early stopping, best checkpoints, history. Imports prediction and windows."""
+"""Holds the training loop: early stopping, best checkpoints, history."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .windows import WindowTargets, gather_chunks, gather_windows, split_into_ch
 
 
 class EvaluationRecord(NamedTuple):
-    """The loss since the evaluation before, and the validation loss, None where nothing validates.
+    """Holds the loss since the evaluation before, and the validation loss, if there is any.
 
     :ivar epoch: passes over the training targets so far, such as 1.25.
     :ivar seconds: since the evaluation before, this one included.
@@ -34,7 +34,7 @@ class EvaluationRecord(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """The network at an evaluation, and the loss it is ranked by."""
+    """Holds the network at an evaluation, and the loss it is ranked by."""
 
     loss: float
     epoch: float
@@ -42,7 +42,7 @@ class Checkpoint(NamedTuple):
 
 
 class FitResult(NamedTuple):
-    """Best checkpoint first."""
+    """Holds checkpoints, the best first, and a record per evaluation."""
 
     checkpoints: list[Checkpoint]
     history: list[EvaluationRecord]
@@ -53,7 +53,7 @@ _Step = list[Tensor]
 
 
 def target_losses(predictions: Tensor, values: Tensor, loss: str) -> Tensor:
-    """Loss of each target, averaged over its labels.
+    """Return the loss of each target, averaged over its labels.
 
     :param predictions: (n, n_labels).
     :param values: (n, n_labels).
@@ -64,7 +64,7 @@ def target_losses(predictions: Tensor, values: Tensor, loss: str) -> Tensor:
 
 
 def weighted_mean(losses: Tensor, weights: Tensor) -> float:
-    """sum(w * loss) / sum(w)."""
+    """Return sum(w · loss) / sum(w)."""
     return float((losses * weights).sum() / weights.sum())
 
 
@@ -125,7 +125,7 @@ def train_network(
 
 
 def _epoch_parts(rows: Tensor, settings: Settings) -> Iterator[tuple[float, list[_Step]]]:
-    """Parts of the epochs, each to be followed by an evaluation: epochs at its end, its steps."""
+    """Yield parts of the epochs, an evaluation to follow each: epochs at its end, and its steps."""
     for epoch in tqdm(
         range(settings.max_epochs),
         desc="training",
@@ -141,7 +141,7 @@ def _epoch_parts(rows: Tensor, settings: Settings) -> Iterator[tuple[float, list
 
 
 def _epoch_steps(rows: Tensor, settings: Settings) -> list[_Step]:
-    """The steps of an epoch, in random order: positions of their targets, by chunk."""
+    """Return the steps of an epoch, in random order: positions of their targets, by chunk."""
     if settings.training_mode == "exact":
         order = torch.randperm(len(rows)).to(rows.device)
         return [[batch] for batch in order.split(settings.batch_size)]
@@ -161,7 +161,7 @@ def _train(
     settings: Settings,
     should_stop: Callable[[], bool],
 ) -> float:
-    """Make some steps; the loss over their targets."""
+    """Make some steps, and return the loss over their targets."""
     network.train()
     total, weight = torch.zeros(2, device=features.device)
     for groups in steps:
@@ -184,7 +184,7 @@ def _train(
 def _predict_step(
     network: RecurrentNetwork, features: Tensor, rows: Tensor, step: _Step, settings: Settings
 ) -> Tensor:
-    """Predictions of a step's targets, one after the other, with dropout."""
+    """Predict a step's targets, one after the other, with dropout."""
     groups = [rows[positions] for positions in step]
     if settings.training_mode == "exact":
         windows = gather_windows(features, groups[0], settings.sequence_length)

@@ -1,4 +1,4 @@
-"""Which rows form which window, and which windows train or validate. NumPy and torch only.
+"""Says which rows form which window, and which windows train or validate. NumPy and torch only.
 
 The one rule of this project, for training, backtest and live: **the window of row t is the rows
 t - S + 1 … t, row t included, and its target is y[t]**. Rows are candles, oldest first::
@@ -34,7 +34,7 @@ IntArray = npt.NDArray[np.int64]
 def complete_windows(
     usable: BoolArray, sequence_length: int, candle_index: IntArray | None = None
 ) -> BoolArray:
-    """Which rows end a window with no missing feature and no missing candle.
+    """Find the rows that end a window with no missing feature and no missing candle.
 
     :param usable: (n_rows,) False where a row has a missing feature.
     :param sequence_length: candles in a window, S.
@@ -43,6 +43,7 @@ def complete_windows(
     :return: (n_rows,) True where rows t - S + 1 … t form a window.
     :raises ValueError: if ``candle_index`` has another length or does not increase.
     """
+    # a run of unbroken rows starts behind each break: the furthest start so far is a row's own
     row = np.arange(len(usable))
     run_start = np.where(usable, 0, row + 1)
     if candle_index is not None:
@@ -67,7 +68,7 @@ def _after_hole(candle_index: IntArray, n_rows: int) -> BoolArray:
 
 
 class Split(NamedTuple):
-    """Rows whose targets train and rows whose targets choose the weights, oldest first."""
+    """Holds the rows whose targets train and those whose targets choose the weights."""
 
     train_rows: IntArray
     valid_rows: IntArray
@@ -96,6 +97,8 @@ def split_targets(
         valid_rows = rows[first_valid:]
     else:
         valid_rows = rows[validation_mask[rows]]
+    # how many validation targets reserve a row, as a difference array: +1 where each one's
+    # reach begins, -1 behind its end, summed up; a row per target and gap would be n × gap
     reserved = np.zeros(len(is_target) + 1, dtype=np.int64)
     np.add.at(reserved, np.maximum(valid_rows - validation_gap, 0), 1)
     np.add.at(reserved, np.minimum(valid_rows + validation_gap + 1, len(is_target)), -1)
@@ -103,7 +106,7 @@ def split_targets(
 
 
 class WindowTargets(NamedTuple):
-    """Targets of n windows: last row (n,), values (n, n_labels) and weights (n,)."""
+    """Holds the targets of n windows: last row (n,), values (n, n_labels) and weights (n,)."""
 
     rows: Tensor
     values: Tensor
@@ -111,7 +114,7 @@ class WindowTargets(NamedTuple):
 
 
 def gather_windows(features: Tensor, rows: Tensor, sequence_length: int) -> Tensor:
-    """The windows that end at ``rows``.
+    """Copy out the windows that end at ``rows``.
 
     :param features: (n_rows, n_features).
     :param rows: (n,) last row of each window, at least sequence_length - 1.
@@ -121,7 +124,7 @@ def gather_windows(features: Tensor, rows: Tensor, sequence_length: int) -> Tens
 
 
 def window_rows(rows: Tensor, sequence_length: int) -> Tensor:
-    """All rows of the windows that end at ``rows``: (n, sequence_length)."""
+    """Return all rows of the windows that end at ``rows``: (n, sequence_length)."""
     return rows[:, None] + torch.arange(1 - sequence_length, 1, device=rows.device)
 
 
@@ -142,7 +145,7 @@ def split_into_chunks(rows: Tensor, sequence_length: int, offset: int) -> tuple[
 
 
 class Chunks(NamedTuple):
-    """Features (n_chunks, 2 S - 1, n_features); chunk and step of each target, both (n,)."""
+    """Holds features (n_chunks, 2 S - 1, n_features); chunk and step of each target, both (n,)."""
 
     features: Tensor
     chunk: Tensor
@@ -150,7 +153,7 @@ class Chunks(NamedTuple):
 
 
 def gather_chunks(features: Tensor, groups: Sequence[Tensor], sequence_length: int) -> Chunks:
-    """The chunks of some groups of targets.
+    """Copy out the chunks of some groups of targets.
 
     :param features: (n_rows, n_features).
     :param groups: rows of the targets, by chunk; see ``split_into_chunks``.

@@ -1,9 +1,10 @@
-"""A client of a running Dask scheduler; dask is needed only here, and only when it is used."""
+"""Reaches the workers of a running Dask scheduler; dask is imported when it is used."""
 
 from __future__ import annotations
 
 import importlib
 import logging
+from concurrent.futures import Executor
 from typing import Any
 
 import torch
@@ -15,8 +16,39 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 5
 
 
+class DaskCluster:
+    """Lends the workers of a running Dask scheduler.
+
+    :raises ValueError: if it is not there, has no workers, or they lack this package.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._client = connect(address)
+
+    def executor(self, n_jobs: int) -> tuple[int, Executor]:
+        """Return how many workers there are to use, and an executor of theirs.
+
+        :param n_jobs: fits at once, -1 for one per worker.
+        :raises ConnectionError: if the scheduler was lost.
+        """
+        if self._client.status != "running":  # what is sent now would wait for ever
+            raise ConnectionError(f"the connection to the scheduler is {self._client.status}")
+        workers = list(self._client.nthreads())
+        if n_jobs == -1:
+            return len(workers), self._client.get_executor(pure=False)
+        # the others are for when one of these is lost
+        chosen = workers[:n_jobs]
+        return len(chosen), self._client.get_executor(
+            pure=False, workers=chosen, allow_other_workers=True
+        )
+
+    def close(self) -> None:
+        """Leave the cluster, which goes on without this process."""
+        self._client.close()
+
+
 def connect(address: str) -> Any:
-    """A client of a running Dask scheduler whose workers can fit.
+    """Return a client of a running Dask scheduler whose workers can fit.
 
     :raises ValueError: if it is not there, has no workers, or they lack this package.
     """

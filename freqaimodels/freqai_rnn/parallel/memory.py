@@ -1,4 +1,4 @@
-"""What a process that trains asks of the memory allocator. Imports nothing of ours."""
+"""Asks the memory allocator of a process that trains for what it needs. Imports nothing of ours."""
 
 from __future__ import annotations
 

@@ -1,14 +1,21 @@
-"""Where the trainings of a backtest run, as configured and checked."""
+"""Says where the trainings of a backtest run, as configured and checked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
+
+from ..network.settings import Rule, is_whole, one_of, require_rules, setting
+
+JOBS = Rule(
+    "a whole number of at least 1, or -1 for all cores",
+    lambda value: is_whole(value) and (value >= 1 or value == -1),
+)
+ANYTHING = Rule("anything", lambda _value: True)  # what it must be depends on the backend
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parallelism:
-    """Where the trainings of a backtest run; nothing of it changes their results.
+    """Says where the trainings of a backtest run; nothing of it changes their results.
 
     :param n_jobs: trainings at once, in one thread each; -1 is one for each core.
     :param parallel_backend: "loky", processes on this machine, or "dask".
@@ -16,21 +23,13 @@ class Parallelism:
     :raises ValueError: for a value outside its range; the message has name, rule and value.
     """
 
-    n_jobs: int = 1
-    parallel_backend: str = "loky"
-    scheduler_address: str | None = None
+    n_jobs: int = setting(1, JOBS)
+    parallel_backend: str = setting("loky", one_of("loky", "dask"))
+    scheduler_address: str | None = setting(None, ANYTHING)
 
     def __post_init__(self) -> None:
-        n_jobs, address = self.n_jobs, self.scheduler_address
-        is_whole = isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool)
-        if not is_whole or (n_jobs < 1 and n_jobs != -1):
-            raise ValueError(
-                f"n_jobs must be a whole number of at least 1, or -1 for all cores, got {n_jobs!r}."
-            )
-        if self.parallel_backend not in ("loky", "dask"):
-            raise ValueError(
-                f"parallel_backend must be one of loky, dask, got {self.parallel_backend!r}."
-            )
+        require_rules(self)
+        address = self.scheduler_address
         if self.parallel_backend == "loky" and address is not None:
             raise ValueError(
                 f"scheduler_address is {address!r}, but parallel_backend is 'loky', which has no "
@@ -44,5 +43,5 @@ class Parallelism:
 
     @property
     def is_used(self) -> bool:
-        """Whether any training leaves this process."""
+        """Tell whether any training leaves this process."""
         return self.n_jobs != 1 or self.parallel_backend == "dask"

@@ -7,7 +7,7 @@ from freqai_rnn.freqai.model import RecurrentFreqaiModel
 
 sys.path.append(str(Path(__file__).resolve().parent))
 
-from first_feature import FirstFeature  # noqa: E402
+from first_feature import FirstFeature
 
 
 class FirstFeatureRegressor(RecurrentFreqaiModel):

@@ -1,4 +1,4 @@
-"""The strategy and the two configurations, loaded and driven by the real freqtrade."""
+"""The strategy, loaded and driven by the real freqtrade."""
 
 import json
 from pathlib import Path
@@ -6,25 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from freqtrade.configuration import Configuration
-from freqtrade.configuration.config_validation import validate_config_consistency
 from freqtrade.data.converter import ohlcv_fill_up_missing_data
-from freqtrade.enums import RunMode, SignalDirection
+from freqtrade.enums import SignalDirection
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.optimize.backtesting import Backtesting
-from freqtrade.resolvers import ExchangeResolver, StrategyResolver
+from freqtrade.resolvers import StrategyResolver
 from freqtrade.strategy import IStrategy
+from tests.configurations import CONFIG, OFFLINE, load_config
 
-from freqai_rnn.sample_data import (
-    SHA256,
-    read_sample_candles,
-    resample_complete,
-    write_sample_candles,
-)
+from freqai_rnn.sample_data import read_sample_candles, resample_complete, write_sample_candles
 
-ROOT = Path(__file__).resolve().parents[1]
-CONFIG, OFFLINE = str(ROOT / "config/config.json"), str(ROOT / "config/offline.json")
 PAIR = "BTC/USD"
 START, STOP = pd.Timestamp("2019-06-01", tz="UTC"), pd.Timestamp("2019-06-15", tz="UTC")
 
@@ -32,14 +24,6 @@ START, STOP = pd.Timestamp("2019-06-01", tz="UTC"), pd.Timestamp("2019-06-15", t
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:freqtrade")
 
 Frames = dict[str, pd.DataFrame]
-
-
-def load_config(
-    user_data: Path, *files: str, runmode: RunMode = RunMode.BACKTEST, **arguments: object
-) -> dict:
-    """Load configuration files as the command line does."""
-    paths = {"user_data_dir": str(user_data), "strategy_path": str(ROOT / "strategies")}
-    return Configuration({"config": list(files), **paths, **arguments}, runmode).get_config()
 
 
 @pytest.fixture
@@ -217,38 +201,6 @@ def test_shorts_only_where_the_market_allows_them(tmp_path, trading_mode, direct
     frame = predictions(**{"&-return": [-0.5]}).assign(date=pd.Timestamp.now("UTC").floor("h"))
     signals = strategy.populate_exit_trend(strategy.populate_entry_trend(frame, {}), {})
     assert strategy.get_entry_signal(PAIR, "1h", signals)[0] == direction
-
-
-@pytest.mark.parametrize("runmode", [RunMode.DRY_RUN, RunMode.BACKTEST, RunMode.HYPEROPT])
-@pytest.mark.parametrize(
-    "files", [(CONFIG,), (CONFIG, OFFLINE)], ids=["config.json", "config.json + offline.json"]
-)
-def test_configuration_is_valid(tmp_path, files, runmode):
-    config = load_config(tmp_path, *files, runmode=runmode, timerange="20190601-20190830")
-    StrategyResolver.load_strategy(config)
-    validate_config_consistency(config)
-    assert config["dry_run"]
-
-
-def test_configuration_is_plain_json_without_a_server_or_a_secret():
-    for path in (CONFIG, OFFLINE):
-        settings = json.loads(Path(path).read_text())
-        assert not {"telegram", "api_server", "webhook"} & set(settings)
-        exchange = settings["exchange"]
-        assert not exchange.get("key")
-        assert not exchange.get("secret")
-
-
-def test_offline_configuration_splits_its_timerange_into_three_slices(config):
-    slices = FreqaiDataKitchen(config, pair=PAIR).backtesting_timeranges
-    assert [(part.stopdt - part.startdt).days for part in slices] == [30, 30, 30]
-
-
-def test_offline_exchange_knows_every_sample_coin_and_timeframe(config):
-    exchange = ExchangeResolver.load_exchange(config)
-    assert {f"{coin}/USD" for coin in SHA256} <= set(exchange.markets)
-    assert exchange.timeframes == ["30m", "1h", "4h", "1d"]
-    assert config["freqai"]["feature_parameters"]["include_timeframes"] == ["1h", "4h"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The exchange, and the stories that the tests wait for; see scenarios."""
+"""The exchange, and the runs of bots that the tests wait for; see scenarios."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,7 +7,7 @@ import pytest
 from tests.exchange.candles import Market
 from tests.exchange.server import Exchange, Faults, serving
 from tests.live import restarts, scenarios
-from tests.live.scenarios import Story
+from tests.live.scenarios import BotRun
 
 WAVE = 0.01  # the smallest network learns it in two epochs
 
@@ -24,10 +24,10 @@ def exchange_url(markets: list[Market]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def stories(
+def bot_runs(
     tmp_path_factory: pytest.TempPathFactory, exchange_url: str, markets: list[Market]
-) -> "Iterator[dict[str, Future[Story]]]":
-    """All stories, started together, as most of their time is waiting for the next minute."""
+) -> "Iterator[dict[str, Future[BotRun]]]":
+    """All runs, started together, as most of their time is waiting for the next minute."""
     folder = tmp_path_factory.mktemp("live")
     faulty, wild = Exchange(markets), Exchange(markets)
     with (
@@ -52,9 +52,9 @@ def stories(
             "five": pool.submit(scenarios.start_five, folder / "five", exchange_url),
         }
 
-        def after_five(name: str, story: Callable[..., Story], **arguments: object) -> None:
+        def after_five(name: str, scenario: Callable[..., BotRun], **arguments: object) -> None:
             running[name] = pool.submit(
-                lambda: story(folder / name, exchange_url, running["five"].result(), **arguments)
+                lambda: scenario(folder / name, exchange_url, running["five"].result(), **arguments)
             )
 
         after_five("killed", restarts.kill)
@@ -72,9 +72,9 @@ def stories(
 
 
 @pytest.fixture(scope="session")
-def story(stories: "dict[str, Future[Story]]") -> Callable[[str], Story]:
-    """Wait for a story to end."""
-    return lambda name: stories[name].result()
+def finished_run(bot_runs: "dict[str, Future[BotRun]]") -> Callable[[str], BotRun]:
+    """Wait for a run to end and say what it left."""
+    return lambda name: bot_runs[name].result()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -86,26 +86,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _all_at_once(request: pytest.FixtureRequest) -> None:
-    """Begin all stories before the first test that needs one."""
+    """Begin all runs before the first test that needs one."""
     if request.node.get_closest_marker("soak") is None:
-        request.getfixturevalue("stories")
+        request.getfixturevalue("bot_runs")
 
 
 @pytest.fixture(scope="session")
-def traded(story: Callable[[str], Story]) -> Story:
-    return story("trade")
+def traded(finished_run: Callable[[str], BotRun]) -> BotRun:
+    return finished_run("trade")
 
 
 @pytest.fixture(scope="session")
-def five(story: Callable[[str], Story]) -> Story:
-    return story("five")
+def five(finished_run: Callable[[str], BotRun]) -> BotRun:
+    return finished_run("five")
 
 
 @pytest.fixture(scope="session")
-def badly_trained(story: Callable[[str], Story]) -> Story:
-    return story("fail_to_train")
+def badly_trained(finished_run: Callable[[str], BotRun]) -> BotRun:
+    return finished_run("fail_to_train")
 
 
 @pytest.fixture(scope="session")
-def badly_served(story: Callable[[str], Story]) -> Story:
-    return story("fail_to_answer")
+def badly_served(finished_run: Callable[[str], BotRun]) -> BotRun:
+    return finished_run("fail_to_answer")

@@ -1,6 +1,4 @@
-"""
-The stories of bots that start on the files of another, as scenarios tells them.
-"""
+"""Runs of bots that start on the files of another's; see scenarios."""
 
 import shutil
 import signal
@@ -12,33 +10,33 @@ from typing import Any
 import pandas as pd
 from tests.live.bot import Bot
 from tests.live.host import model_files
-from tests.live.scenarios import FIVE, Story, held, n_predicted, newest, overlay, wait_for_candle
+from tests.live.scenarios import FIVE, BotRun, held, n_predicted, newest, overlay, wait_for_candle
 
 
 def restart(
     folder: Path,
     url: str,
-    before: Story,
+    before: BotRun,
     n_trainings: int = 0,
     spoil: Callable[[Path], None] = lambda _: None,
     **freqai: Any,
-) -> Story:
+) -> BotRun:
     """
     A start on a copy of the files of another bot, until so many pairs were trained.
 
     :param spoil: what to do to the copied user data first.
     """
-    story = Story(folder / "user_data")
-    copy_user_data(before.user_data, story.user_data)
-    spoil(story.user_data)
-    with Bot(story.user_data, url, overlay(FIVE, **freqai)) as bot:
+    run = BotRun(folder / "user_data")
+    copy_user_data(before.user_data, run.user_data)
+    spoil(run.user_data)
+    with Bot(run.user_data, url, overlay(FIVE, **freqai)) as bot:
         bot.wait_for("Bot heartbeat")
-        story.notes["first"] = {pair: bot.candles(pair, 1)[0] for pair in FIVE}
+        run.notes["first"] = {pair: bot.candles(pair, 1)[0] for pair in FIVE}
         if n_trainings:
             bot.wait_for("Trained lstm", count=n_trainings)
             bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in FIVE), "predictions")
-        story.end(bot)
-    return story
+        run.end(bot)
+    return run
 
 
 def spoil_models(user_data: Path) -> None:
@@ -75,34 +73,34 @@ def copy_user_data(source: Path, target: Path) -> None:
     path.write_text(path.read_text().replace(str(source), str(target)))
 
 
-def kill(folder: Path, url: str, before: Story) -> Story:
+def kill(folder: Path, url: str, before: BotRun) -> BotRun:
     """Killed twice without warning, while it trains and while it saves; then a last start.
 
     All with one pair, while trades of the others are open.
     """
-    story = Story(folder / "user_data")
-    copy_user_data(before.user_data, story.user_data)
+    run = BotRun(folder / "user_data")
+    copy_user_data(before.user_data, run.user_data)
     settings = overlay(["BTC/USDT"], live_retrain_hours=0.001)
-    (story.user_data / "faults.json").write_text('{"BTC/USDT": "endless"}')
-    with Bot(story.user_data, url, settings) as bot:
+    (run.user_data / "faults.json").write_text('{"BTC/USDT": "endless"}')
+    with Bot(run.user_data, url, settings) as bot:
         bot.wait_for("On purpose: endless")
         time.sleep(1)
         bot.kill()
-    (story.user_data / "faults.json").write_text('{"BTC/USDT": "large"}')
-    with Bot(story.user_data, url, settings) as bot:
-        story.notes["half_written"] = kill_while_saving(bot)
-    (story.user_data / "faults.json").unlink()
-    with Bot(story.user_data, url, settings) as bot:
+    (run.user_data / "faults.json").write_text('{"BTC/USDT": "large"}')
+    with Bot(run.user_data, url, settings) as bot:
+        run.notes["half_written"] = kill_while_saving(bot)
+    (run.user_data / "faults.json").unlink()
+    with Bot(run.user_data, url, settings) as bot:
         bot.wait_for("Bot heartbeat")
-        story.notes["first"] = bot.candles("BTC/USDT", 1)[0]
+        run.notes["first"] = bot.candles("BTC/USDT", 1)[0]
         unlisted = bot.candles("EOS/USDT", 1)
         later = newest(bot, "EOS/USDT") + pd.Timedelta(minutes=1)
         bot.wait_for("Trained lstm")
         wait_for_candle(bot, later, "EOS/USDT")
-        story.notes["unlisted"] = unlisted + bot.candles("EOS/USDT", 1)
-        story.notes["held"] = held(bot)
-        story.end(bot)
-    return story
+        run.notes["unlisted"] = unlisted + bot.candles("EOS/USDT", 1)
+        run.notes["held"] = held(bot)
+        run.end(bot)
+    return run
 
 
 def kill_while_saving(bot: Bot) -> list[str]:

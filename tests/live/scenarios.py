@@ -1,7 +1,7 @@
 """
-The stories of a bot that the tests read.
+The runs of a bot that the tests read.
 
-Candles come once per real minute, so the stories run side by side, each in a thread of its own,
+Candles come once per real minute, so the runs go on side by side, each in a thread of its own,
 and each serves several tests.
 """
 
@@ -29,8 +29,8 @@ PREDICTED = "Total time spent inferencing"
 
 
 @dataclass
-class Story:
-    """What is left of a bot that has ended."""
+class BotRun:
+    """What the run of a bot left, once the bot has ended."""
 
     user_data: Path
     log: str = ""
@@ -124,47 +124,47 @@ def longest_gap(bot: Bot) -> float:
     return max(later - earlier for earlier, later in itertools.pairwise(sorted(turns)))
 
 
-def trade(folder: Path, url: str) -> Story:
+def trade(folder: Path, url: str) -> BotRun:
     """From nothing to models, predictions, trades and new models; ended during a training."""
-    story = Story(folder / "user_data")
+    run = BotRun(folder / "user_data")
     settings = overlay(FIVE[:2], live_retrain_hours=0.02)
-    with Bot(story.user_data, url, settings) as bot:
+    with Bot(run.user_data, url, settings) as bot:
         bot.wait_for("Trained lstm", count=2)
         bot.wait_until(lambda: bot.get("/trades")["trades_count"] >= 1, "a closed trade", 600)
         # two more models of each, and candles that the last of them predicted
-        bot.wait_until(lambda: len(model_files(story.user_data)) >= 2, "a second model")
-        story.notes["gap_alone"] = longest_gap(bot)
-        story.notes["trades"] = bot.get("/trades")["trades"]
+        bot.wait_until(lambda: len(model_files(run.user_data)) >= 2, "a second model")
+        run.notes["gap_alone"] = longest_gap(bot)
+        run.notes["trades"] = bot.get("/trades")["trades"]
         set_faults(bot, BTC="endless", ETH="endless")
-        story.notes["training_began"] = bot.wait_for("On purpose: endless")
-        story.notes["gap_in_training"] = longest_gap(bot)
-        story.notes["n_predicted"] = n_predicted(bot)
-        story.end(bot)
-    return story
+        run.notes["training_began"] = bot.wait_for("On purpose: endless")
+        run.notes["gap_in_training"] = longest_gap(bot)
+        run.notes["n_predicted"] = n_predicted(bot)
+        run.end(bot)
+    return run
 
 
-def start_five(folder: Path, url: str) -> Story:
+def start_five(folder: Path, url: str) -> BotRun:
     """A bot with five pairs and open trades, ended after its first predictions.
 
     Restarts begin with its files.
     """
-    story = Story(folder / "user_data")
+    run = BotRun(folder / "user_data")
     settings = {**overlay(FIVE), "use_exit_signal": False, "force_entry_enable": True}
-    with Bot(story.user_data, url, settings) as bot:
+    with Bot(run.user_data, url, settings) as bot:
         bot.wait_for("Trained lstm", count=5)
         bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in FIVE), "five predictions")
         bot.client.post("/forceenter", json={"pair": "EOS/USDT"})  # unless the strategy was first
         bot.wait_until(lambda: "EOS/USDT" in held(bot), "an open trade")
-        story.end(bot)
-    return story
+        run.end(bot)
+    return run
 
 
-def fail_to_train(folder: Path, url: str) -> Story:
+def fail_to_train(folder: Path, url: str) -> BotRun:
     """Trainings that go wrong after a good one, in four ways, and then no more."""
-    story = Story(folder / "user_data")
+    run = BotRun(folder / "user_data")
     pairs = FIVE[:4]
     settings = overlay(pairs, live_retrain_hours=0.005)
-    with Bot(story.user_data, url, settings, trades_in_memory=True) as bot:
+    with Bot(run.user_data, url, settings, trades_in_memory=True) as bot:
         bot.wait_for("Trained lstm", count=4)
         bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in pairs), "predictions")
         set_faults(bot, BTC="nan loss", ETH="memory", LTC="few candles")
@@ -177,7 +177,7 @@ def fail_to_train(folder: Path, url: str) -> Story:
             bot.wait_for("Training XRP/USDT failed")
         finally:
             resource.prlimit(bot.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
-        story.notes["failed"] = pd.Timestamp.now("UTC")
+        run.notes["failed"] = pd.Timestamp.now("UTC")
         n_before = n_predicted(bot)
         bot.wait_until(lambda: n_predicted(bot) > n_before, "a prediction by the old model")
         for pair in pairs[:3]:
@@ -185,13 +185,13 @@ def fail_to_train(folder: Path, url: str) -> Story:
         set_faults(bot)
         for pair in pairs:
             coin = pair.split("/")[0]
-            n_models = len(model_files(story.user_data, coin))
+            n_models = len(model_files(run.user_data, coin))
             bot.wait_until(
-                lambda coin=coin, n=n_models: len(model_files(story.user_data, coin)) > n,
+                lambda coin=coin, n=n_models: len(model_files(run.user_data, coin)) > n,
                 f"a new model of {coin}",
             )
-        story.end(bot)
-    return story
+        run.end(bot)
+    return run
 
 
 def fail_to_answer(
@@ -201,17 +201,17 @@ def fail_to_answer(
     faults: list[Faults],
     settings: dict[str, Any],
     n_after: int = 2,
-) -> Story:
+) -> BotRun:
     """
     An exchange with a fault around the start of each minute, one kind after the other.
 
     :param settings: an overlay.
     :param n_after: candles to go on for, after that of the last fault.
     """
-    story = Story(folder / "user_data")
+    run = BotRun(folder / "user_data")
     pairs = settings["exchange"]["pair_whitelist"]
     missing: set[int] = set()
-    with Bot(story.user_data, url, settings) as bot:
+    with Bot(run.user_data, url, settings) as bot:
         bot.wait_for("Trained lstm", count=len(pairs))
         bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in pairs), "predictions")
         for number, fault in enumerate(faults):
@@ -219,7 +219,7 @@ def fail_to_answer(
                 time.sleep(15)
             time.sleep(55 - time.time() % 60)
             minute = int(time.time() // 60)  # the candle that is about to close
-            story.notes[f"fault {number}"] = date_of(minute)
+            run.notes[f"fault {number}"] = date_of(minute)
             missing |= {minute} if fault.missing else set()
             repeated = {minute} if fault.repeated else set()
             exchange.faults = fault.model_copy(update={"missing": missing, "repeated": repeated})
@@ -227,15 +227,15 @@ def fail_to_answer(
             exchange.faults = Faults(missing=missing)
         for pair in pairs:
             wait_for_candle(bot, date_of(minute + n_after), pair, 60 * n_after + 300)
-        story.notes["candles"] = bot.candles("BTC/USDT")
-        story.notes["requests"] = Counter(exchange.requests)
-        story.end(bot)
-    return story
+        run.notes["candles"] = bot.candles("BTC/USDT")
+        run.notes["requests"] = Counter(exchange.requests)
+        run.end(bot)
+    return run
 
 
-def use_options(folder: Path, url: str, exchange: Exchange) -> Story:
+def use_options(folder: Path, url: str, exchange: Exchange) -> BotRun:
     """FreqAI's options for a bot, all at once; then its configuration is loaded again."""
-    story = Story(folder / "user_data")
+    run = BotRun(folder / "user_data")
     settings = overlay(
         ["BTC/USDT"],
         live_retrain_hours=0.005,
@@ -244,21 +244,21 @@ def use_options(folder: Path, url: str, exchange: Exchange) -> Story:
         fit_live_predictions_candles=N_FITTED,
         feature_parameters={"DI_threshold": 10},
     )
-    with Bot(story.user_data, url, settings) as bot:
+    with Bot(run.user_data, url, settings) as bot:
         bot.wait_for("Trained lstm")
         set_faults(bot, BTC="no steps")
-        story.notes["weights"] = [weights_of_model(bot, number) for number in (0, 1)]
+        run.notes["weights"] = [weights_of_model(bot, number) for number in (0, 1)]
         bot.wait_until(lambda: n_predicted(bot) >= 2, "two predictions")
         while time.time() % 60 > 50:
             time.sleep(1)
         minute = int(time.time() // 60)  # its candle has not closed
-        story.notes["wild"] = date_of(minute)
+        run.notes["wild"] = date_of(minute)
         exchange.faults = Faults(wild={minute})
         wait_for_candle(bot, date_of(minute))
-        story.notes["candles"] = bot.candles("BTC/USDT")
-        reload(bot, story)
-        story.end(bot)
-    return story
+        run.notes["candles"] = bot.candles("BTC/USDT")
+        reload(bot, run)
+        run.end(bot)
+    return run
 
 
 def weights_of_model(bot: Bot, number: int) -> dict[str, Any]:
@@ -268,7 +268,7 @@ def weights_of_model(bot: Bot, number: int) -> dict[str, Any]:
     return TrainedModel.read(model_files(user_data)[number]).estimator.networks_[0].state_dict()
 
 
-def reload(bot: Bot, story: Story) -> None:
+def reload(bot: Bot, run: BotRun) -> None:
     """Load the configuration again while a training runs."""
     process = psutil.Process(bot.process.pid)
     set_faults(bot, BTC="endless")
@@ -276,5 +276,5 @@ def reload(bot: Bot, story: Story) -> None:
     threads = process.num_threads()
     bot.client.post("/reload_config").raise_for_status()
     bot.wait_for("On purpose: endless", count=2)
-    story.notes["threads"] = (threads, process.num_threads())
+    run.notes["threads"] = (threads, process.num_threads())
     wait_for_candle(bot, newest(bot) + pd.Timedelta(minutes=1))

@@ -5,7 +5,7 @@ import itertools
 import pandas as pd
 import pytest
 from tests.live.host import LABEL, historic_predictions, live_predictions
-from tests.live.scenarios import Story
+from tests.live.scenarios import BotRun
 
 MESSAGES = {
     "BTC/USDT": "The training loss became nan in epoch 1: lower learning_rate",
@@ -17,7 +17,7 @@ MESSAGES = {
 
 @pytest.mark.parametrize("pair", MESSAGES)
 def test_a_failed_training_says_why_and_is_tried_again_after_a_pause(
-    badly_trained: Story, pair: str
+    badly_trained: BotRun, pair: str
 ) -> None:
     lines = [line for line in badly_trained.errors if f"Training {pair} failed" in line]
     assert lines
@@ -29,7 +29,7 @@ def test_a_failed_training_says_why_and_is_tried_again_after_a_pause(
     assert all(pause >= pd.Timedelta(minutes=1) for pause in pauses), pauses
 
 
-def test_the_previous_model_predicts_after_a_failed_training(badly_trained: Story) -> None:
+def test_the_previous_model_predicts_after_a_failed_training(badly_trained: BotRun) -> None:
     failed = badly_trained.notes["failed"]
     predicted = live_predictions(badly_trained.user_data)
     after = predicted[predicted.index + pd.Timedelta(minutes=1) > failed]
@@ -39,20 +39,20 @@ def test_the_previous_model_predicts_after_a_failed_training(badly_trained: Stor
     assert (dates[1:] - dates[:-1] == pd.Timedelta(minutes=1)).all()
 
 
-def test_nothing_else_went_wrong_in_the_trainings(badly_trained: Story) -> None:
+def test_nothing_else_went_wrong_in_the_trainings(badly_trained: BotRun) -> None:
     # TensorBoard's own thread writes a traceback about the full disk, without a log level
     errors = [line for line in badly_trained.errors if " ERROR " in line]
     assert [line for line in errors if " failed, its previous" not in line] == []
 
 
-def test_the_bot_goes_on_after_each_fault_of_the_exchange(badly_served: Story) -> None:
+def test_the_bot_goes_on_after_each_fault_of_the_exchange(badly_served: BotRun) -> None:
     served = {outcome for (_, outcome), count in badly_served.notes["requests"].items() if count}
     assert served >= {"reset", "429", "answered"}
     predicted = live_predictions(badly_served.user_data)
     assert predicted.index[-1] > badly_served.notes["fault 2"]
 
 
-def test_a_candle_that_was_never_sent_is_flat_and_counts(badly_served: Story) -> None:
+def test_a_candle_that_was_never_sent_is_flat_and_counts(badly_served: BotRun) -> None:
     candles = {pd.Timestamp(c["date"]): c for c in badly_served.notes["candles"]}
     missing = badly_served.notes["fault 0"]
     filled, following = candles[missing], candles[missing + pd.Timedelta(minutes=1)]
@@ -63,7 +63,7 @@ def test_a_candle_that_was_never_sent_is_flat_and_counts(badly_served: Story) ->
     assert following["&-return"] != 0
 
 
-def test_no_window_bridges_a_candle_that_the_strategy_leaves_out(badly_served: Story) -> None:
+def test_no_window_bridges_a_candle_that_the_strategy_leaves_out(badly_served: BotRun) -> None:
     missing = badly_served.notes["fault 0"]
     frame = historic_predictions(badly_served.user_data, "ETH/USDT")
     assert missing not in frame.index

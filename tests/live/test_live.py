@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from tests.exchange.candles import Market
 from tests.live.host import backtest, historic_predictions, live_predictions, model_files
-from tests.live.scenarios import FIVE, Story
+from tests.live.scenarios import FIVE, BotRun
 
 from freqai_rnn.freqai.trained_model import TrainedModel
 
@@ -16,13 +16,13 @@ def saved_at(model: Path) -> pd.Timestamp:
     return pd.Timestamp(model.stat().st_mtime, unit="s", tz="UTC")
 
 
-def test_first_model_is_trained_while_the_bot_runs(traded: Story) -> None:
+def test_first_model_is_trained_while_the_bot_runs(traded: BotRun) -> None:
     for pair in FIVE[:2]:
         assert traded.trained_before_predicting(pair)
     assert not traded.errors, traded.errors
 
 
-def test_each_candle_after_the_first_model_is_predicted(traded: Story) -> None:
+def test_each_candle_after_the_first_model_is_predicted(traded: BotRun) -> None:
     dates = live_predictions(traded.user_data).index
     assert len(dates) >= 4
     assert (dates[1:] - dates[:-1] == pd.Timedelta(minutes=1)).all()
@@ -31,7 +31,7 @@ def test_each_candle_after_the_first_model_is_predicted(traded: Story) -> None:
     assert dates[0] in (minute, minute - pd.Timedelta(minutes=1))
 
 
-def test_trades_follow_the_predicted_return(traded: Story) -> None:
+def test_trades_follow_the_predicted_return(traded: BotRun) -> None:
     assert traded.notes["trades"]
     for trade in traded.notes["trades"]:
         predicted = live_predictions(traded.user_data, trade["pair"])
@@ -46,7 +46,7 @@ def test_trades_follow_the_predicted_return(traded: Story) -> None:
 
 
 def test_live_predictions_equal_the_backtest_of_the_model_in_use(
-    traded: Story, markets: list[Market], exchange_url: str, tmp_path: Path
+    traded: BotRun, markets: list[Market], exchange_url: str, tmp_path: Path
 ) -> None:
     predicted = live_predictions(traded.user_data)
     used = traded.models_in_use().reindex(predicted.index)
@@ -60,7 +60,7 @@ def test_live_predictions_equal_the_backtest_of_the_model_in_use(
         pd.testing.assert_series_equal(mine, again, check_names=False, atol=1e-6, rtol=0)
 
 
-def test_one_candle_is_predicted_from_its_window_alone(traded: Story) -> None:
+def test_one_candle_is_predicted_from_its_window_alone(traded: BotRun) -> None:
     model = TrainedModel.read(model_files(traded.user_data)[-1])
     length = model.estimator.settings_.sequence_length
     frame = pd.concat([model.context, model.context.tail(1)], ignore_index=True)
@@ -74,7 +74,7 @@ def test_one_candle_is_predicted_from_its_window_alone(traded: Story) -> None:
     assert predictions.do_predict.tolist() == [0] * (length - 1) + [1]
 
 
-def test_candles_are_predicted_while_a_training_runs(traded: Story) -> None:
+def test_candles_are_predicted_while_a_training_runs(traded: BotRun) -> None:
     alone, training = traded.notes["gap_alone"], traded.notes["gap_in_training"]
     print(f"longest turn of the loop: {alone:.2f} s alone, {training:.2f} s in a training")
     began = traded.notes["training_began"]
@@ -84,7 +84,7 @@ def test_candles_are_predicted_while_a_training_runs(traded: Story) -> None:
     assert (closed > pd.Timestamp(began, unit="s", tz="UTC")).any()
 
 
-def test_sigterm_in_a_training_ends_the_bot_with_its_predictions(traded: Story) -> None:
+def test_sigterm_in_a_training_ends_the_bot_with_its_predictions(traded: BotRun) -> None:
     print(f"stopped in {traded.notes['stop_seconds']:.1f} s")
     assert "The training was stopped before its end." in traded.log
     kept = live_predictions(traded.user_data)

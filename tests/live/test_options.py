@@ -6,24 +6,24 @@ import pandas as pd
 import pytest
 import torch
 from tests.live.host import LABEL, historic_predictions, live_predictions, model_files, replay
-from tests.live.scenarios import FIVE, N_FITTED, Story
+from tests.live.scenarios import FIVE, N_FITTED, BotRun
 
 MINUTE = pd.Timedelta(minutes=1)
 
 
 @pytest.fixture(scope="session")
-def optional(story: Callable[[str], Story]) -> Story:
-    return story("use_options")
+def optional(finished_run: Callable[[str], BotRun]) -> BotRun:
+    return finished_run("use_options")
 
 
-def test_continual_learning_starts_from_the_model_in_use(optional: Story) -> None:
+def test_continual_learning_starts_from_the_model_in_use(optional: BotRun) -> None:
     first, second = optional.notes["weights"]  # the second training took steps of no length
     for name, weights in first.items():
         torch.testing.assert_close(second[name], weights)
     assert not optional.errors
 
 
-def test_fit_live_predictions_candles_counts_the_latest_predictions(optional: Story) -> None:
+def test_fit_live_predictions_candles_counts_the_latest_predictions(optional: BotRun) -> None:
     frame = pd.DataFrame(optional.notes["candles"])
     predicted = frame.index[frame["do_predict"] == 1]
     rows = [row for row in predicted if row - 1 in predicted]  # the first is filled in otherwise
@@ -34,7 +34,7 @@ def test_fit_live_predictions_candles_counts_the_latest_predictions(optional: St
         assert frame[f"{LABEL}_std"][row] == pytest.approx(latest.std(ddof=0), rel=1e-6)
 
 
-def test_di_threshold_leaves_out_a_candle_unlike_the_training_data(optional: Story) -> None:
+def test_di_threshold_leaves_out_a_candle_unlike_the_training_data(optional: BotRun) -> None:
     frame = pd.DataFrame(optional.notes["candles"])
     frame = frame.set_index(pd.to_datetime(frame["date"], utc=True))
     wild = optional.notes["wild"]
@@ -44,12 +44,12 @@ def test_di_threshold_leaves_out_a_candle_unlike_the_training_data(optional: Sto
     assert predicted["DI_values"].between(0, 10, inclusive="neither").all()
 
 
-def test_purge_old_models_keeps_as_many_as_asked_for(optional: Story) -> None:
+def test_purge_old_models_keeps_as_many_as_asked_for(optional: BotRun) -> None:
     assert optional.log.count("Trained lstm") > 2
     assert len(list(optional.user_data.glob("models/live/sub-train-BTC_*"))) == 2
 
 
-def test_reload_config_stops_the_training_and_keeps_the_model(optional: Story) -> None:
+def test_reload_config_stops_the_training_and_keeps_the_model(optional: BotRun) -> None:
     print(f"threads before and after: {optional.notes['threads']}")
     before, after = optional.log.split("Changing state from RUNNING to: RELOAD_CONFIG")
     assert "On purpose: endless" in before
@@ -67,7 +67,7 @@ def test_reload_config_stops_the_training_and_keeps_the_model(optional: Story) -
 
 
 def test_a_backtest_of_live_models_trades_on_what_was_predicted(
-    optional: Story, exchange_url: str
+    optional: BotRun, exchange_url: str
 ) -> None:
     predicted = historic_predictions(optional.user_data)
     trades = replay(optional.user_data, exchange_url)
@@ -78,8 +78,8 @@ def test_a_backtest_of_live_models_trades_on_what_was_predicted(
         assert candle[LABEL] > 0
 
 
-def test_an_expired_model_predicts_nothing(story: Callable[[str], Story]) -> None:
-    expired = story("expired")
+def test_an_expired_model_predicts_nothing(finished_run: Callable[[str], BotRun]) -> None:
+    expired = finished_run("expired")
     for pair in FIVE:
         assert f"Model expired for {pair}" in expired.log
         assert expired.notes["first"][pair]["do_predict"] == 2

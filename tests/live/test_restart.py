@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pandas as pd
 from tests.live.host import historic_predictions, live_predictions
-from tests.live.scenarios import FIVE, Story
+from tests.live.scenarios import FIVE, BotRun
 
 
-def require_kept(before: Story, after: Story) -> None:
+def require_kept(before: BotRun, after: BotRun) -> None:
     """Every prediction made before is still there, unchanged."""
     for pair in FIVE:
         earlier = live_predictions(before.user_data, pair)
@@ -17,9 +17,9 @@ def require_kept(before: Story, after: Story) -> None:
 
 
 def test_restart_predicts_at_once_with_the_model_on_disk(
-    five: Story, story: Callable[[str], Story]
+    five: BotRun, finished_run: Callable[[str], BotRun]
 ) -> None:
-    after = story("restarted")
+    after = finished_run("restarted")
     assert not after.errors
     assert "Trained lstm" not in after.log
     for pair in FIVE:
@@ -29,9 +29,9 @@ def test_restart_predicts_at_once_with_the_model_on_disk(
 
 
 def test_restart_with_other_settings_trains_before_it_predicts(
-    five: Story, story: Callable[[str], Story]
+    five: BotRun, finished_run: Callable[[str], BotRun]
 ) -> None:
-    after = story("other settings")
+    after = finished_run("other settings")
     assert not after.errors
     assert "model_training_parameters.learning_rate 0.01 -> 0.02" in after.log
     for pair in FIVE:
@@ -40,9 +40,9 @@ def test_restart_with_other_settings_trains_before_it_predicts(
 
 
 def test_a_model_with_a_damaged_or_missing_file_is_trained_again(
-    five: Story, story: Callable[[str], Story]
+    five: BotRun, finished_run: Callable[[str], BotRun]
 ) -> None:
-    after = story("spoiled models")
+    after = finished_run("spoiled models")
     assert len(after.errors) == 4, after.errors
     for pair in FIVE[:4]:
         assert f"The model of {pair} cannot be used, so it is trained again now." in after.log
@@ -54,9 +54,9 @@ def test_a_model_with_a_damaged_or_missing_file_is_trained_again(
 
 
 def test_a_damaged_list_of_models_or_predictions_does_not_stop_the_bot(
-    five: Story, story: Callable[[str], Story]
+    five: BotRun, finished_run: Callable[[str], BotRun]
 ) -> None:
-    after = story("spoiled lists")
+    after = finished_run("spoiled lists")
     assert len(after.errors) == 3, after.errors
     assert all("was damaged" in error for error in after.errors)
     assert (after.user_data / "models/live/pair_dictionary.json.damaged").exists()
@@ -64,9 +64,9 @@ def test_a_damaged_list_of_models_or_predictions_does_not_stop_the_bot(
 
 
 def test_a_kill_leaves_no_half_written_model_in_use(
-    five: Story, story: Callable[[str], Story]
+    five: BotRun, finished_run: Callable[[str], BotRun]
 ) -> None:
-    killed = story("killed")
+    killed = finished_run("killed")
     assert killed.notes["half_written"]
     assert not killed.errors
     # until it had a new one, the bot predicted with the model it had before the kills
@@ -78,9 +78,9 @@ def test_a_kill_leaves_no_half_written_model_in_use(
 
 
 def test_an_open_trade_of_an_unlisted_pair_is_kept_without_predictions(
-    story: Callable[[str], Story],
+    finished_run: Callable[[str], BotRun],
 ) -> None:
-    killed = story("killed")
+    killed = finished_run("killed")
     assert "EOS/USDT" in killed.notes["held"]
     for candle in killed.notes["unlisted"]:
         assert (candle["do_predict"], candle["&-return"]) == (0, 0)

@@ -12,7 +12,7 @@ from tests.exchange.server import Exchange, Faults, serving
 from tests.live.bot import Bot
 from tests.live.conftest import WAVE
 from tests.live.host import backtest, live_predictions, model_files
-from tests.live.scenarios import Story, fail_to_answer, n_predicted, overlay
+from tests.live.scenarios import BotRun, fail_to_answer, n_predicted, overlay
 
 pytestmark = pytest.mark.soak
 
@@ -43,10 +43,10 @@ def test_predictions_after_a_fault_equal_those_without_it(
     n_after = N_LOOKED_BACK_ON if name == "missing" else 0
     with serving(exchange) as url:
         settings = overlay(["BTC/USDT"])
-        story = fail_to_answer(tmp_path, url, exchange, [FAULTS[name]], settings, n_after + 2)
-        recovered = story.notes["fault 0"] + pd.Timedelta(minutes=n_after + 1)
-        predicted = live_predictions(story.user_data).loc[recovered:]
-        (model,) = model_files(story.user_data)
+        run = fail_to_answer(tmp_path, url, exchange, [FAULTS[name]], settings, n_after + 2)
+        recovered = run.notes["fault 0"] + pd.Timedelta(minutes=n_after + 1)
+        predicted = live_predictions(run.user_data).loc[recovered:]
+        (model,) = model_files(run.user_data)
         again = backtest(tmp_path / "again", markets[0], model, predicted.index, url)
     assert len(predicted) >= 1
     pd.testing.assert_series_equal(predicted, again, check_names=False, atol=1e-6, rtol=0)
@@ -89,16 +89,16 @@ def test_two_hundred_trainings_leave_nothing_behind(exchange_url: str, tmp_path:
 def test_twenty_pairs_are_trained_in_turn(tmp_path: Path) -> None:
     markets = [Market.of_samples(number, WAVE) for number in range(20)]
     pairs = [f"{market.coin}/USDT" for market in markets]
-    story = Story(tmp_path / "user_data")
+    run = BotRun(tmp_path / "user_data")
     settings = overlay(pairs, live_retrain_hours=0.001, purge_old_models=2)
-    with serving(Exchange(markets)) as url, Bot(story.user_data, url, settings) as bot:
+    with serving(Exchange(markets)) as url, Bot(run.user_data, url, settings) as bot:
         bot.wait_for("training points due to NaNs", 600, 60)
         bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in pairs), "predictions")
-        story.end(bot)
+        run.end(bot)
     trained = [
-        line.split(": ")[1] for _, line in story.lines if "training points due to NaNs" in line
+        line.split(": ")[1] for _, line in run.lines if "training points due to NaNs" in line
     ]
     assert trained[:20] == pairs
     assert trained[20:40] == pairs
     assert trained[40:60] == pairs
-    assert not story.errors
+    assert not run.errors

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from tests.naive import naive_complete
 
 from freqai_rnn.network.windows import (
     Split,
@@ -53,19 +54,6 @@ def test_a_window_holds_no_missing_feature_and_no_missing_candle(
     result = complete_windows(flags(usable).astype(bool), sequence_length, index)
     assert result.dtype == bool
     assert result.tolist() == flags(expected).tolist()
-
-
-def naive_complete(usable, sequence_length, candle_index):
-    complete = []
-    for t in range(len(usable)):
-        first = t - sequence_length + 1
-        rows = range(max(first, 0), t + 1)
-        complete.append(
-            first >= 0
-            and all(usable[row] for row in rows)
-            and all(candle_index[row] == candle_index[row - 1] + 1 for row in rows[1:])
-        )
-    return complete
 
 
 @pytest.mark.parametrize("sequence_length", [1, 2, 3, 7])

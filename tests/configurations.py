@@ -1,0 +1,17 @@
+"""The repository's two configurations, loaded as freqtrade's command line does."""
+
+from pathlib import Path
+
+from freqtrade.configuration import Configuration
+from freqtrade.enums import RunMode
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG, OFFLINE = str(ROOT / "config/config.json"), str(ROOT / "config/offline.json")
+
+
+def load_config(
+    user_data: Path, *files: str, runmode: RunMode = RunMode.BACKTEST, **arguments: object
+) -> dict:
+    """Load configuration files as the command line does."""
+    paths = {"user_data_dir": str(user_data), "strategy_path": str(ROOT / "strategies")}
+    return Configuration({"config": list(files), **paths, **arguments}, runmode).get_config()

@@ -16,7 +16,6 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
-from test_hyperopt import GRID, N_WINDOWS, PAIRS, Grid
 from tests.freqai.freqtrade_host import (
     ENVIRONMENT,
     HERE,
@@ -29,6 +28,7 @@ from tests.freqai.freqtrade_host import (
     run_python,
     without_freqai_rnn,
 )
+from tests.freqai.test_hyperopt import GRID, N_WINDOWS, PAIRS, Grid
 
 EIGHT_WINDOWS = {"timerange": "20190601-20190703"}
 LONG = {"max_epochs": 60, "early_stopping_patience": 60}

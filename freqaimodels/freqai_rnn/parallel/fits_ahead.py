@@ -107,13 +107,13 @@ class FitsAhead:
 
     def _drop_workers(self) -> None:
         executor, self._executor = self._executor, None
-        is_busy = any(not sent.future.done() for sent in self._sent)
-        for sent in self._sent:
-            sent.future.cancel()
-        self._sent.clear()
-        self._tasks = iter(())
+        sent, self._sent, self._tasks = self._sent, deque(), iter(())
         if isinstance(executor, ProcessPoolExecutor):
-            executor.shutdown(kill_workers=is_busy)  # a fit would go on for minutes
+            # loky does not kill its workers where a future was cancelled
+            executor.shutdown(kill_workers=True)
+        else:
+            for one in sent:
+                one.future.cancel()
 
     def _start_workers(self) -> Executor:
         """Start them before they are needed: importing torch takes as long as loading candles."""
@@ -133,7 +133,7 @@ class FitsAhead:
                     logger.warning("A training that was not sent to the workers is done here.")
                 return None
         while self._sent[0].key != key:
-            self._sent.popleft().future.cancel()
+            self._sent.popleft()  # nobody asks for it any more
         awaited = self._sent[0].future
         while self._is_time_to_prepare(awaited) and self._send_next():
             pass

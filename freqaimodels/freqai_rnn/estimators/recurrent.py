@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,17 +13,25 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.metrics import r2_score
-from sklearn.utils import Tags, check_array, check_consistent_length
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ..network.device import cuda_devices, one_thread, resolve_device
 from ..network.prediction import predict_windows
 from ..network.recurrent_network import RecurrentNetwork
 from ..network.settings import Settings
 from ..network.training import FitResult, target_losses, train_network, weighted_mean
-from ..network.windows import IntArray, Split, WindowTargets, complete_windows, split_targets
+from ..network.windows import (
+    IntArray,
+    Split,
+    WindowTargets,
+    complete_windows,
+    require_windows,
+    split_targets,
+    window_targets,
+)
 from .base import CandleRegressor, FloatArray, never, row_vector, usable_rows
+from .calibration import Calibration, calibrate, no_calibration
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +48,10 @@ class RecurrentRegressor(CandleRegressor):
     The parameters are those of ``Settings``, which also says what they mean; here they are stored
     as given, as scikit-learn wants it, and checked by ``fit``.
 
-    :ivar networks_: the trained networks, best first; a prediction is the mean of theirs.
+    :ivar network_: the trained network: the average of the best checkpoints' weights, or the best
+        one where that validates better.
+    :ivar is_average_: which of the two it is.
+    :ivar calibration_: by what its predictions are multiplied, per label; see ``calibration``.
     :ivar history_: one ``EvaluationRecord`` per evaluation.
     :ivar best_epoch_: epochs trained at the lowest validation loss, such as 1.25 (without
         validation, all).
@@ -62,28 +74,24 @@ class RecurrentRegressor(CandleRegressor):
     hidden_size: int = 128
     num_layers: int = 2
     dropout: float = 0.2
+    initial_memory: float = 0.5
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     training_mode: str = "fast"
-    batch_size: int = 32
+    batch_size: int | None = None
     max_epochs: int = 100
     evaluations_per_epoch: int = 4
-    early_stopping_patience: int = 15
+    early_stopping_patience: int = 8
     min_delta: float = 0.0
     gradient_clip_norm: float | None = 1.0
     loss: str = "mse"
     n_checkpoints: int = 5
     validation_fraction: float = 0.15
     validation_gap: int = 0
+    calibration: str | None = "evidence"
     seed: int = 42
     device: str = "auto"
     show_progress: bool = True
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.target_tags.multi_output = True
-        return tags
 
     def fit(
         self,
@@ -99,7 +107,7 @@ class RecurrentRegressor(CandleRegressor):
 
         :param sample_weight: of each target's loss; 0 is the same as a target of NaN.
         :param validation_mask: instead of the last ``validation_fraction``.
-        :param init_model: whose best weights to start from. Where its network has another
+        :param init_model: whose weights to start from. Where its network has another
             architecture this is said in the log, and training starts anew.
         :raises ValueError: for a setting out of range, infinite values, arrays that do not fit
             together, or no window to train on.
@@ -121,8 +129,8 @@ class RecurrentRegressor(CandleRegressor):
             settings.validation_gap,
             row_vector("validation_mask", validation_mask, n_rows, np.bool_),
         )
-        _require_windows(split, n_rows, int(complete.sum()), settings)
-        train, valid = (_targets(rows, targets, weights, device) for rows in split)
+        require_windows(split, n_rows, int(complete.sum()), settings)
+        train, valid = (window_targets(rows, targets, weights, device) for rows in split)
         with one_thread(), torch.random.fork_rng(devices=cuda_devices(device)):
             torch.manual_seed(settings.seed)
             network = _initial_network(features.shape[1], targets.shape[1], settings, init_model)
@@ -135,6 +143,7 @@ class RecurrentRegressor(CandleRegressor):
                 should_stop,
             )
         self._store(result, settings, split)
+        self.calibration_ = self._calibrate(features, targets, weights)
         self.summary_ = self._summary(n_rows, train, valid, time.perf_counter() - started)
         logger.info(self.summary_)
         return self
@@ -152,11 +161,11 @@ class RecurrentRegressor(CandleRegressor):
         """
         check_is_fitted(self)
         settings = self.settings_
-        features = self._features(X, reset=False)
+        features = self.read_features(X, reset=False)
         n_rows = len(features)
         index = row_vector("candle_index", candle_index, n_rows, np.int64)
         if context is not None and settings.sequence_length > 1 and len(np.asarray(context)):
-            before = self._features(context, reset=False)[1 - settings.sequence_length :]
+            before = self.read_features(context, reset=False)[1 - settings.sequence_length :]
             features = np.concatenate([before, features])
             if index is not None:
                 index = np.concatenate([index[0] - np.arange(len(before), 0, -1), index])
@@ -164,26 +173,13 @@ class RecurrentRegressor(CandleRegressor):
         complete[: len(features) - n_rows] = False
         predictions = np.full((len(features), self.n_labels_), np.nan)
         if complete.any():
-            predictions[complete] = self._predict_rows(features, np.flatnonzero(complete))
+            output = self._network_output(features, np.flatnonzero(complete))
+            predictions[complete] = output * self.calibration_.scale
         predictions = predictions[len(features) - n_rows :]
         return predictions[:, 0] if self.y_ndim_ == 1 else predictions
 
-    def score(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> float:
-        """Return R² over the rows that have both a prediction and a target."""
-        predictions, targets = self.predict(X), self._targets_of(y)
-        scored = ~np.isnan(targets).any(axis=1) & ~np.isnan(predictions).reshape(
-            len(targets), -1
-        ).any(axis=1)
-        weights = None if sample_weight is None else np.asarray(sample_weight)[scored]
-        return float(r2_score(targets[scored], predictions[scored], sample_weight=weights))
-
     def check_parameters(self) -> None:
-        """Refuse parameters out of range.
-
-        :raises ValueError: with name, rule and value.
-        """
+        """Refuse parameters out of range, as ``Settings`` does."""
         Settings(**self.get_params())
 
     def training_record(self) -> dict[str, Any]:
@@ -193,6 +189,9 @@ class RecurrentRegressor(CandleRegressor):
             "n_train_windows": self.n_train_windows_,
             "n_valid_windows": self.n_valid_windows_,
             "best_epoch": self.best_epoch_,
+            "is_average": self.is_average_,
+            "scale": self.calibration_.scale.tolist(),
+            "scale_t": [None if math.isnan(t) else t for t in self.calibration_.t_value],
             "evaluations": [record._asdict() for record in self.history_],
         }
 
@@ -200,34 +199,19 @@ class RecurrentRegressor(CandleRegressor):
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], FloatArray]:
         if y is None:
-            raise ValueError(
-                "RecurrentRegressor requires y to be passed, but the target y is None."
-            )
-        features = self._features(X, reset=True)
-        targets = self._targets_of(y)
+            raise ValueError("RecurrentRegressor requires y to be passed, but y is None.")
+        features = self.read_features(X, reset=True)
+        targets = self.read_targets(y)
         check_consistent_length(features, targets)
         self.y_ndim_ = np.asarray(y).ndim
         self.n_labels_ = targets.shape[1]
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         return features, targets, weights
 
-    def _features(self, X: npt.ArrayLike, *, reset: bool) -> npt.NDArray[np.float32]:
-        # float32 in C order and NaN allowed: a writable array like that is used as it is
-        features: npt.NDArray[np.float32] = validate_data(
-            self, X, reset=reset, dtype=np.float32, order="C", ensure_all_finite="allow-nan"
-        )
-        return features if features.flags.writeable else features.copy()
-
-    @staticmethod
-    def _targets_of(y: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        targets: npt.NDArray[np.float32] = check_array(
-            y, ensure_2d=False, dtype=np.float32, ensure_all_finite="allow-nan", input_name="y"
-        )
-        return targets.reshape(len(targets), -1)
-
     def _store(self, result: FitResult, settings: Settings, split: Split) -> None:
         # on the CPU, so that a fitted and a loaded model predict the same
-        self.networks_ = [checkpoint.network.cpu().eval() for checkpoint in result.checkpoints]
+        self.network_ = result.network.cpu().eval()
+        self.is_average_ = result.is_average
         self.history_ = result.history
         self.best_epoch_ = result.checkpoints[0].epoch
         self.split_ = split
@@ -235,15 +219,25 @@ class RecurrentRegressor(CandleRegressor):
         self.n_train_windows_, self.n_valid_windows_ = (len(rows) for rows in split)
         self.settings_ = settings
 
-    def _predict_rows(self, features: FloatArray, rows: IntArray) -> FloatArray:
-        inputs, window_rows = torch.from_numpy(features), torch.from_numpy(rows)
+    def _calibrate(
+        self, features: FloatArray, targets: FloatArray, weights: FloatArray
+    ) -> Calibration:
+        rows = self.valid_rows_
+        if self.settings_.calibration is None or not len(rows):
+            return no_calibration(self.n_labels_)
+        predicted = self._network_output(features, rows)
+        gap = self.settings_.validation_gap
+        return calibrate(targets[rows].astype(np.float64), predicted, weights[rows], rows, gap)
+
+    def _network_output(self, features: FloatArray, rows: IntArray) -> FloatArray:
         with one_thread():
-            predictions = [
-                predict_windows(network, inputs, window_rows, self.settings_.sequence_length)
-                for network in self.networks_
-            ]
-        mean: FloatArray = torch.stack(predictions).mean(dim=0).numpy()
-        return mean
+            predictions: FloatArray = predict_windows(
+                self.network_,
+                torch.from_numpy(features),
+                torch.from_numpy(rows),
+                self.settings_.sequence_length,
+            ).numpy()
+        return predictions.astype(np.float64)
 
     def _summary(
         self, n_rows: int, train: WindowTargets, valid: WindowTargets, seconds: float
@@ -255,7 +249,7 @@ class RecurrentRegressor(CandleRegressor):
             f"{seconds:.1f} s"
         )
         if not len(valid.rows):
-            return f"{text}; no validation, so all epochs were trained and the last ones kept."
+            return f"{text}; no validation, so all epochs count and predictions are not scaled."
         mean = (train.values * train.weights[:, None]).mean(dim=0).expand_as(valid.values)
         baseline = weighted_mean(
             target_losses(mean, valid.values, self.settings_.loss), valid.weights
@@ -263,16 +257,21 @@ class RecurrentRegressor(CandleRegressor):
         best = min(record.valid_loss for record in self.history_ if record.valid_loss is not None)
         return (
             f"{text}; best epoch {self.best_epoch_:g} with validation loss {best:.6g} "
-            f"(predicting the training mean: {baseline:.6g})."
+            f"(predicting the training mean: {baseline:.6g}); {self._scale_in_words()}."
         )
+
+    def _scale_in_words(self) -> str:
+        if self.settings_.calibration is None:
+            return "predictions are not scaled"
+        found = zip(*self.calibration_, strict=True)
+        return "predictions scaled by " + ", ".join(f"{s:.3g} (t {t:.1f})" for s, t in found)
 
     def __getstate__(self) -> dict[str, Any]:
         """Let weights travel as the bytes of ``torch.save``, to be read weights-only."""
         state: dict[str, Any] = dict(super().__getstate__())
-        if "networks_" in state:
+        if "network_" in state:
             buffer = io.BytesIO()
-            weights = [network.state_dict() for network in state.pop("networks_")]
-            torch.save(weights, buffer)
+            torch.save(state.pop("network_").state_dict(), buffer)
             state["weights"] = buffer.getvalue()
         return state
 
@@ -282,37 +281,12 @@ class RecurrentRegressor(CandleRegressor):
         weights = state.pop("weights", None)
         super().__setstate__(state)
         if weights is not None:
+            with torch.device("meta"):  # no random numbers are drawn for weights to be replaced
+                self.network_ = RecurrentNetwork(
+                    self.n_features_in_, self.n_labels_, self.settings_
+                ).eval()
             loaded = torch.load(io.BytesIO(weights), weights_only=True, map_location="cpu")
-            self.networks_ = [self._network_of(item) for item in loaded]
-
-    def _network_of(self, weights: dict[str, torch.Tensor]) -> RecurrentNetwork:
-        with torch.device("meta"):  # no random numbers are drawn for weights about to be replaced
-            network = RecurrentNetwork(self.n_features_in_, self.n_labels_, self.settings_)
-        network.load_state_dict(weights, assign=True)
-        return network.eval()
-
-
-def _require_windows(split: Split, n_rows: int, n_complete: int, settings: Settings) -> None:
-    n_train, n_valid = (len(rows) for rows in split)
-    if n_train < 1:
-        raise ValueError(
-            f"No window to train on: {n_rows} rows hold {n_complete} complete windows of "
-            f"sequence_length={settings.sequence_length}; {n_valid} of them validate and "
-            f"validation_gap={settings.validation_gap} rows around those are left out. Give more "
-            "rows, a shorter sequence_length, or fewer rows with NaN."
-        )
-
-
-def _targets(
-    rows: IntArray, targets: FloatArray, weights: FloatArray, device: torch.device
-) -> WindowTargets:
-    chosen = weights[rows]
-    relative = chosen / chosen.mean() if len(rows) else chosen
-    return WindowTargets(
-        torch.from_numpy(rows).to(device),
-        torch.from_numpy(targets[rows]).to(device),
-        torch.from_numpy(relative.astype(np.float32)).to(device),
-    )
+            self.network_.load_state_dict(loaded, assign=True)
 
 
 def _initial_network(
@@ -322,7 +296,7 @@ def _initial_network(
     if init_model is None:
         return network
     check_is_fitted(init_model)
-    weights = init_model.networks_[0].state_dict()
+    weights = init_model.network_.state_dict()
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

@@ -56,21 +56,22 @@ class _GRUFunction(torch.autograd.Function):
         T, B, F = inputs.shape
         H = w_hh.shape[1]
         flat = inputs.reshape(T * B, F)
-        gates = torch.addmm(b_ih, flat, w_ih.t()).view(T, B, 3 * H)  # becomes r, z, n in place
+        bias = b_ih.clone()
+        bias[: 2 * H] += b_hh[: 2 * H]
+        gates = torch.addmm(bias, flat, w_ih.t()).view(T, B, 3 * H)  # becomes r, z, n in place
         r, z, n = gates.split(H, dim=2)
         hidden_n = inputs.new_empty(T, B, H)  # W_hn h + b_hn, which the gradient of r needs
         states = inputs.new_empty(T + 1, B, H)
         states[0] = 0
-        from_state = inputs.new_empty(B, 3 * H)
-        to_gates, to_n = from_state.split([2 * H, H], dim=1)
-        transposed = w_hh.t().contiguous()
+        w_hrz, w_hn = (part.t().contiguous() for part in w_hh.split([2 * H, H]))
+        b_hn = b_hh[2 * H :]
+        # a step on one chunk takes as long as its calls do: few of them, and views made at once
         over_time = (gates[..., : 2 * H], r, z, n, hidden_n, states[:-1], states[1:])
         for rz_t, r_t, z_t, n_t, hidden_t, h, h_next in zip(
             *(item.unbind(0) for item in over_time), strict=True
         ):
-            torch.addmm(b_hh, h, transposed, out=from_state)
-            rz_t.add_(to_gates).sigmoid_()
-            hidden_t.copy_(to_n)
+            rz_t.addmm_(h, w_hrz).sigmoid_()
+            torch.addmm(b_hn, h, w_hn, out=hidden_t)
             n_t.addcmul_(r_t, hidden_t).tanh_()
             torch.lerp(n_t, h, z_t, out=h_next)
         ctx.save_for_backward(flat, w_ih, w_hh, gates, hidden_n, states)
@@ -83,13 +84,14 @@ class _GRUFunction(torch.autograd.Function):
         T, B, H = grad.shape
         z = gates[..., H : 2 * H]
         d = _factors(gates, hidden_n, states)  # times dh: the gradients of the sums in σ and tanh
-        dh = grad.new_zeros(B, H)
-        for grad_t, d_t, z_t in zip(
-            *(reversed(item.unbind(0)) for item in (grad, d, z)), strict=True
+        dh = torch.cat([grad.new_zeros(1, B, H), grad])  # of each state, the zero one before all
+        d_states = d.view(T, B, 4 * H)[..., H:]
+        over_time = (d, dh[1:].unsqueeze(2), d_states, dh[1:], z, dh[:-1])
+        for d_t, dh_to_all, d_state, dh_t, z_t, dh_before in zip(
+            *(reversed(item.unbind(0)) for item in over_time), strict=True
         ):
-            dh.add_(grad_t)
-            d_t.mul_(dh.unsqueeze(1))
-            dh.mul_(z_t).addmm_(d_t.view(B, 4 * H)[:, H:], w_hh)
+            d_t.mul_(dh_to_all)
+            dh_before.addcmul_(dh_t, z_t).addmm_(d_state, w_hh)
         # d has n first, so that the three of the input (n r z) and the three of the state (r z, and
         # W_hn h) are each adjacent; the weights have r z n: roll turns one order into the other
         d = d.view(T * B, 4 * H)

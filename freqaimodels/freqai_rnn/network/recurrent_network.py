@@ -5,6 +5,9 @@ Sources: Hochreiter & Schmidhuber 1997 (LSTM), Cho et al. 2014 (GRU), in the for
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor, nn
 
 from .gru import GRU
@@ -18,7 +21,8 @@ class RecurrentNetwork(nn.Module):
 
     :param n_features: columns of a candle.
     :param n_labels: values predicted for a window.
-    :param settings: cell_type, hidden_size, num_layers and dropout are used here.
+    :param settings: cell_type, hidden_size, num_layers, dropout and initial_memory are used
+        here.
     """
 
     def __init__(self, n_features: int, n_labels: int, settings: Settings) -> None:
@@ -31,12 +35,21 @@ class RecurrentNetwork(nn.Module):
             dropout=settings.dropout if settings.num_layers > 1 else 0.0,  # between layers only
             batch_first=True,
         )
+        self._remember(settings.initial_memory)
         self.head = nn.Sequential(
             nn.Linear(hidden_size, hidden_size // 2),
             nn.ReLU(),
             nn.Dropout(settings.dropout),
             nn.Linear(hidden_size // 2, n_labels),
         )
+
+    def _remember(self, candles: float) -> None:
+        """Let each layer start with a memory of about so many candles."""
+        size = self.recurrent.hidden_size
+        with torch.no_grad():
+            for layer in range(self.recurrent.num_layers):
+                bias = getattr(self.recurrent, f"bias_ih_l{layer}")
+                bias[size : 2 * size] += gate_bias(candles)  # f of i f g o, and z of r z n
 
     def forward(self, windows: Tensor) -> Tensor:
         """Predict one value per window and label.
@@ -71,3 +84,14 @@ class RecurrentNetwork(nn.Module):
         """
         predictions: Tensor = self.head(states)
         return predictions
+
+
+def gate_bias(memory: float) -> float:
+    """Return the bias with which a gate keeps a state for so many candles.
+
+    σ(bias) is what is left of the state after a candle, and exp(-1 / memory) what should be.
+
+    :param memory: candles after which 1/e of a state is left.
+    """
+    rate = 1 / memory
+    return -rate - math.log1p(-math.exp(-rate))  # -ln(exp(rate) - 1), which would overflow

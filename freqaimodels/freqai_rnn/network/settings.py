@@ -80,13 +80,17 @@ class Settings:
     :param hidden_size: units in each recurrent layer; the head narrows to half of it.
     :param num_layers: stacked recurrent layers.
     :param dropout: share of units dropped between the layers and in the head while training.
+    :param initial_memory: candles after which a cell of a new network has forgotten 1 - 1/e of its
+        state; sets the bias of the LSTM's forget gate or the GRU's update gate. torch's own start
+        is 1.44, that of Keras's LSTM 3.2. Source: Tallec & Ollivier 2018, chrono initialisation.
     :param learning_rate: step size of AdamW (which is Adam while ``weight_decay`` is 0).
     :param weight_decay: decoupled weight decay of AdamW.
     :param training_mode: "exact" trains each target on its own window; "fast" trains up to
         ``sequence_length`` neighbours in one pass over their common candles, so that a target
         also sees up to ``sequence_length`` - 1 candles before its window. Predictions are those
         of exact windows either way.
-    :param batch_size: targets in one training step, in "fast" rounded up to whole chunks.
+    :param batch_size: targets in one training step, in "fast" rounded up to whole chunks; None is
+        one chunk in "fast" and 32 targets in "exact".
     :param max_epochs: most passes over the training windows; all are made without validation.
     :param evaluations_per_epoch: how often in an epoch the network is evaluated and may become a
         checkpoint.
@@ -95,10 +99,14 @@ class Settings:
     :param min_delta: how much lower a validation loss must be to count as better.
     :param gradient_clip_norm: largest gradient norm of a step; None switches clipping off.
     :param loss: "mse", or "huber" (delta 1), which large targets dominate less.
-    :param n_checkpoints: how many of the best evaluated networks are averaged to a prediction.
+    :param n_checkpoints: how many of the best evaluated networks have their weights averaged to
+        the one that predicts. Source: Izmailov et al. 2018, stochastic weight averaging.
     :param validation_fraction: share of the targets, the last ones, that choose the weights.
     :param validation_gap: candles before and after a validation target that are no training
         targets; set it to the number of candles a label looks ahead.
+    :param calibration: "evidence" multiplies the predictions of each label by a slope from the
+        validation targets, shrunk as far as they say little; None leaves them as they are. See
+        ``estimators.calibration``.
     :param seed: of initial weights, batch order and dropout.
     :param device: "auto" (CUDA, else Apple's MPS, else CPU), "cpu", "cuda" or "mps".
     :param show_progress: a progress bar while training, if standard error is a terminal.
@@ -110,19 +118,21 @@ class Settings:
     hidden_size: int = setting(128, _whole(2))
     num_layers: int = setting(2, _whole(1))
     dropout: float = setting(0.2, _real(0, 1))
+    initial_memory: float = setting(0.5, _real(0, above=True))
     learning_rate: float = setting(1e-3, _real(0, above=True))
     weight_decay: float = setting(0.0, _real(0))
     training_mode: str = setting("fast", one_of("exact", "fast"))
-    batch_size: int = setting(32, _whole(1))
+    batch_size: int | None = setting(None, _or_none(_whole(1)))
     max_epochs: int = setting(100, _whole(1))
     evaluations_per_epoch: int = setting(4, _whole(1))
-    early_stopping_patience: int = setting(15, _whole(1))
+    early_stopping_patience: int = setting(8, _whole(1))
     min_delta: float = setting(0.0, _real(0))
     gradient_clip_norm: float | None = setting(1.0, _or_none(_real(0, above=True)))
     loss: str = setting("mse", one_of("mse", "huber"))
     n_checkpoints: int = setting(5, _whole(1))
     validation_fraction: float = setting(0.15, _real(0, 1))
     validation_gap: int = setting(0, _whole(0))
+    calibration: str | None = setting("evidence", _or_none(one_of("evidence")))
     seed: int = setting(42, _whole(0))
     device: str = setting("auto", one_of("auto", "cpu", "cuda", "mps"))
     show_progress: bool = setting(True, Rule("true or false", lambda v: isinstance(v, bool)))

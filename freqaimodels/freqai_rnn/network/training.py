@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 from tqdm.auto import tqdm
 
 from ..errors import TrainingStopped
-from .prediction import predict_windows
+from .prediction import predict_chunks, predict_windows
 from .recurrent_network import RecurrentNetwork
 from .settings import Settings
 from .windows import WindowTargets, gather_chunks, gather_windows, split_into_chunks
@@ -42,14 +43,66 @@ class Checkpoint(NamedTuple):
 
 
 class FitResult(NamedTuple):
-    """Holds checkpoints, the best first, and a record per evaluation."""
+    """Holds what a training leaves.
 
+    :ivar network: that predicts: the average of the checkpoints' weights, or the best of them.
+    :ivar is_average: which of the two it is.
+    :ivar checkpoints: the best first.
+    """
+
+    network: RecurrentNetwork
+    is_average: bool
     checkpoints: list[Checkpoint]
     history: list[EvaluationRecord]
 
 
+EXACT_BATCH_SIZE = 32
+AVERAGE_MAY_BE_WORSE = 0.01
+"""Share of the best checkpoint's validation loss. The best is chosen for its loss, the average is
+not: up to here the average is the better bet on other candles."""
+
 _Step = list[Tensor]
 """Positions of a step's targets, by chunk; all in one where windows are exact."""
+
+
+class AdamW:
+    """Steps as ``torch.optim.AdamW`` does, which is Adam while ``weight_decay`` is 0.
+
+    Made of torch's function, because making torch's object imports torch._dynamo: 800 modules and
+    two seconds in each process that trains.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], settings: Settings) -> None:
+        self.parameters = list(parameters)
+        self._settings = settings
+        self._means = [torch.zeros_like(one) for one in self.parameters]
+        self._squares = [torch.zeros_like(one) for one in self.parameters]
+        self._steps = [torch.zeros((), device=one.device) for one in self.parameters]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Change the parameters by their gradients."""
+        adamw(
+            cast(list[Tensor], self.parameters),
+            [cast(Tensor, parameter.grad) for parameter in self.parameters],
+            self._means,
+            self._squares,
+            [],
+            self._steps,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self._settings.learning_rate,
+            weight_decay=self._settings.weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
 
 
 def target_losses(predictions: Tensor, values: Tensor, loss: str) -> Tensor:
@@ -90,12 +143,7 @@ def train_network(
     :raises FloatingPointError: if a loss is NaN or infinite.
     :raises TrainingStopped: once ``should_stop`` says so.
     """
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+    optimizer = AdamW(network.parameters(), settings)
     checkpoints: list[Checkpoint] = []
     history: list[EvaluationRecord] = []
     best_loss, evaluations_without_gain = math.inf, 0
@@ -109,7 +157,7 @@ def train_network(
                 epoch,
                 train_loss,
                 valid_loss,
-                optimizer.param_groups[0]["lr"],
+                settings.learning_rate,
                 time.perf_counter() - started,
             )
         )
@@ -121,7 +169,23 @@ def train_network(
             evaluations_without_gain += 1
         if valid_loss is not None and evaluations_without_gain >= settings.early_stopping_patience:
             break
-    return FitResult(checkpoints, history)
+    return FitResult(*_final_network(checkpoints, features, valid, settings), checkpoints, history)
+
+
+def _final_network(
+    checkpoints: list[Checkpoint], features: Tensor, valid: WindowTargets, settings: Settings
+) -> tuple[RecurrentNetwork, bool]:
+    """Average the weights of the checkpoints, unless the best one validates better than that."""
+    best = checkpoints[0]
+    average = copy.deepcopy(best.network)
+    weights = [checkpoint.network.state_dict() for checkpoint in checkpoints]
+    average.load_state_dict(
+        {name: torch.stack([one[name] for one in weights]).mean(dim=0) for name in weights[0]}
+    )
+    loss = _evaluate(average, features, valid, settings)
+    if loss is not None and loss > best.loss * (1 + AVERAGE_MAY_BE_WORSE):
+        return best.network, False
+    return average, len(checkpoints) > 1
 
 
 def _epoch_parts(rows: Tensor, settings: Settings) -> Iterator[tuple[float, list[_Step]]]:
@@ -144,10 +208,10 @@ def _epoch_steps(rows: Tensor, settings: Settings) -> list[_Step]:
     """Return the steps of an epoch, in random order: positions of their targets, by chunk."""
     if settings.training_mode == "exact":
         order = torch.randperm(len(rows)).to(rows.device)
-        return [[batch] for batch in order.split(settings.batch_size)]
+        return [[batch] for batch in order.split(settings.batch_size or EXACT_BATCH_SIZE)]
     length = settings.sequence_length
     chunks = split_into_chunks(rows, length, offset=int(torch.randint(length, ())))
-    n_per_step = math.ceil(settings.batch_size / length)
+    n_per_step = math.ceil((settings.batch_size or 1) / length)
     order = torch.randperm(len(chunks))
     return [[chunks[i] for i in chosen.tolist()] for chosen in order.split(n_per_step)]
 
@@ -157,7 +221,7 @@ def _train(
     features: Tensor,
     train: WindowTargets,
     steps: list[_Step],
-    optimizer: torch.optim.Optimizer,
+    optimizer: AdamW,
     settings: Settings,
     should_stop: Callable[[], bool],
 ) -> float:
@@ -174,7 +238,7 @@ def _train(
         optimizer.zero_grad()
         weighted.mean().backward()
         if settings.gradient_clip_norm is not None:
-            nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip_norm)
+            nn.utils.clip_grad_norm_(optimizer.parameters, settings.gradient_clip_norm)
         optimizer.step()
         total += weighted.detach().sum()  # stays on the device: no synchronisation per step
         weight += train.weights[targets].sum()
@@ -200,7 +264,8 @@ def _evaluate(
 ) -> float | None:
     if len(valid.rows) == 0:
         return None
-    predictions = predict_windows(network, features, valid.rows, settings.sequence_length)
+    predict = predict_chunks if settings.training_mode == "fast" else predict_windows
+    predictions = predict(network, features, valid.rows, settings.sequence_length)
     return weighted_mean(target_losses(predictions, valid.values, settings.loss), valid.weights)
 
 

@@ -17,6 +17,7 @@ QUICK = {
     "max_epochs": 3,
     "evaluations_per_epoch": 1,
     "early_stopping_patience": 100,
+    "calibration": None,
     "device": "cpu",
     "show_progress": False,
 }
@@ -42,13 +43,13 @@ def naive_rows(X, sequence_length, candle_index=None) -> list[int]:
 
 
 def naive_predictions(model, X, candle_index=None) -> np.ndarray:
-    """The mean of the networks, one window at a time."""
+    """The network's output on its scale, one window at a time."""
     S = model.settings_.sequence_length
     predictions = np.full((len(X), model.n_labels_), np.nan)
     for t in naive_rows(X, S, candle_index):
         window = torch.tensor(np.array(X[t - S + 1 : t + 1]), dtype=torch.float32)[None]
         with torch.no_grad():
-            predictions[t] = np.mean([net(window)[0].numpy() for net in model.networks_], axis=0)
+            predictions[t] = model.network_(window)[0].numpy() * model.calibration_.scale
     return predictions[:, 0] if model.y_ndim_ == 1 else predictions
 
 
@@ -69,5 +70,6 @@ def assert_same_fit(model, other) -> None:
     assert [rows.tolist() for rows in model.split_] == [rows.tolist() for rows in other.split_]
     assert losses_of(model) == losses_of(other)
     assert model.best_epoch_ == other.best_epoch_
-    for network, expected in zip(model.networks_, other.networks_, strict=True):
-        torch.testing.assert_close(network.state_dict(), expected.state_dict(), rtol=0, atol=0)
+    weights, expected = model.network_.state_dict(), other.network_.state_dict()
+    torch.testing.assert_close(weights, expected, rtol=0, atol=0)
+    np.testing.assert_array_equal(model.calibration_.scale, other.calibration_.scale)

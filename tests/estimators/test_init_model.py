@@ -15,7 +15,7 @@ def test_init_model_starts_from_the_best_weights_of_the_earlier_fit(noisy):
     before = earlier.predict(X)
     later_X, later_y = make_data(50, seed=8)
     model = quick(batch_size=100, seed=3).fit(later_X, later_y, init_model=earlier)
-    expected = naive_loss(earlier.networks_[0], later_X, later_y, model.split_.train_rows, 4)
+    expected = naive_loss(earlier.network_, later_X, later_y, model.split_.train_rows, 4)
     assert model.history_[0].train_loss == pytest.approx(expected, rel=1e-6)
     np.testing.assert_array_equal(earlier.predict(X), before)  # the earlier model is unchanged
 

@@ -54,12 +54,10 @@ def test_everything_but_the_live_networks_survives_a_dump(fitted):
 
 def test_the_dumped_weights_can_be_read_without_running_code(fitted):
     state = fitted.__getstate__()
-    assert "networks_" not in state
+    assert "network_" not in state
     assert b"RecurrentNetwork" not in pickle.dumps(fitted)
     weights = torch.load(io.BytesIO(state["weights"]), weights_only=True)
-    assert len(weights) == len(fitted.networks_) == 3
-    for item, network in zip(weights, fitted.networks_, strict=True):
-        torch.testing.assert_close(item, dict(network.state_dict()), rtol=0, atol=0)
+    torch.testing.assert_close(weights, dict(fitted.network_.state_dict()), rtol=0, atol=0)
 
 
 def test_an_unfitted_model_can_be_dumped():
@@ -100,7 +98,7 @@ def test_a_model_trained_on_cuda_predicts_where_there_is_none(cell_type, tmp_pat
     X, y = make_data()
     states = (torch.get_rng_state(), torch.cuda.get_rng_state())
     model = quick(cell_type=cell_type, device="cuda").fit(X, y)
-    assert not next(model.networks_[0].parameters()).is_cuda
+    assert not next(model.network_.parameters()).is_cuda
     assert torch.equal(torch.get_rng_state(), states[0])
     assert torch.equal(torch.cuda.get_rng_state(), states[1])
     joblib.dump(model, tmp_path / "model.joblib")

@@ -23,7 +23,7 @@ def test_losses_are_means_weighted_by_sample_weight(loss, n_labels):
     untrained = untrained_network(3, n_labels, model.settings_)
     expected = naive_loss(untrained, X, y, train, 4, weights, loss)
     assert model.history_[0].train_loss == pytest.approx(expected, rel=1e-6)
-    expected = naive_loss(model.networks_[0], X, y, valid, 4, weights, loss)
+    expected = naive_loss(model.network_, X, y, valid, 4, weights, loss)
     assert model.history_[0].valid_loss == pytest.approx(expected, rel=1e-6)
 
 

@@ -118,7 +118,7 @@ def test_a_grid_search_over_the_hidden_size_picks_the_best_mean_score():
     np.testing.assert_allclose(search.cv_results_["mean_test_score"], means)
     assert search.best_params_ == {"hidden_size": (2, 8)[int(np.argmax(means))]}
     assert (
-        search.best_estimator_.networks_[0].recurrent.hidden_size
+        search.best_estimator_.network_.recurrent.hidden_size
         == (search.best_params_["hidden_size"])
     )
 

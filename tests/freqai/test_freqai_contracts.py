@@ -45,7 +45,7 @@ def test_gru_trains_and_predicts(host):
     assert run.n_trainings == 2
     assert (run.predictions()["do_predict"] == 1).all()
     assert run.predictions()[LABEL].std() > 0
-    assert type(host.models()[0].estimator.networks_[0].recurrent).__name__ == "GRU"
+    assert type(host.models()[0].estimator.network_.recurrent).__name__ == "GRU"
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_continual_learning_with_a_tiny_step_stays_where_it_was(host):
     first, second = (model.estimator for model in host.models())
     assert len(first.history_) == len(second.history_) == 3
     for before, after in zip(
-        first.networks_[0].parameters(), second.networks_[0].parameters(), strict=True
+        first.network_.parameters(), second.network_.parameters(), strict=True
     ):
         np.testing.assert_allclose(after.detach(), before.detach(), atol=1e-6)
 

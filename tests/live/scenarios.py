@@ -265,7 +265,7 @@ def weights_of_model(bot: Bot, number: int) -> dict[str, Any]:
     """Those of one of the first two models, as soon as there is one."""
     user_data = bot.user_data
     bot.wait_until(lambda: len(model_files(user_data)) > number, f"model {number}")
-    return TrainedModel.read(model_files(user_data)[number]).estimator.networks_[0].state_dict()
+    return TrainedModel.read(model_files(user_data)[number]).estimator.network_.state_dict()
 
 
 def reload(bot: Bot, run: BotRun) -> None:

@@ -18,7 +18,7 @@ from .. import metrics
 from .backtests.configuration import candle_length
 from .backtests.runs import ModelRun
 from .scores import in_words, suspicions
-from .uncertainty import Bootstrap, Estimate, spread
+from .uncertainty import Bootstrap, Estimate, standard_error
 
 ZERO = "zero"
 COMPARED = ("r2_against_zero", "rank_information_coefficient", "mae")
@@ -70,7 +70,7 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
     # It predicts no direction, which is not the same as a wrong one.
     values[ZERO]["directional_accuracy"] = math.nan
     measured = {
-        name: {m: Estimate(own[m], spread(replicates[name][m])) for m in metrics.NAMES}
+        name: {m: Estimate(own[m], standard_error(replicates[name][m])) for m in metrics.NAMES}
         for name, own in values.items()
     }
     for run in used:
@@ -86,7 +86,7 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
             run.model: {
                 m: Estimate(
                     values[run.model][m] - values[baseline][m],
-                    spread(replicates[run.model][m] - replicates[baseline][m]),
+                    standard_error(replicates[run.model][m] - replicates[baseline][m]),
                 )
                 for m in COMPARED
             }

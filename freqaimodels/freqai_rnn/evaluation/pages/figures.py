@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 from ..backtests.configuration import candle_length
 from ..backtests.predictions import Slice, StoredRun
 from ..scores import PER_MODEL, Score
-from ..uncertainty import Bootstrap, FloatArray, spread
+from ..uncertainty import Bootstrap, FloatArray, standard_error
 
 PREDICTED, REALISED, PALE, MUTED = "#2563eb", "#d97706", "#f2c08a", "#94a3b8"
 COLOURS = ("#2563eb", "#d97706", "#059669", "#db2777", "#7c3aed", "#0891b2", "#65a30d", "#dc2626")
@@ -135,7 +135,7 @@ def _group_means(
             for weights in bootstrap.weights(rows["candle"].to_numpy())
         ]
     replicates = np.concatenate(means) if means else np.empty((0, N_GROUPS))
-    errors = np.array([spread(replicates[:, i]) for i in range(N_GROUPS)])
+    errors = np.array([standard_error(replicates[:, i]) for i in range(N_GROUPS)])
     return members.T @ realised / members.sum(axis=0), errors
 
 

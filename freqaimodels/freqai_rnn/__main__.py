@@ -63,9 +63,6 @@ def add_report(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--identifier", nargs="+", metavar="ID", help="of FreqAI (default: the configuration's)"
     )
-    parser.add_argument(
-        "--format", choices=("png", "svg"), default="", help="save the loss curves as an image too"
-    )
     parser.set_defaults(run=_run_report)
 
 
@@ -150,7 +147,7 @@ def _run_report(arguments: argparse.Namespace) -> None:
         for run in read_runs(configuration, identifier, labels, window)
     ]
     folder = arguments.output or configuration.user_data / "reports"
-    for path in write_report(runs, folder, arguments.replicates, arguments.format):
+    for path in write_report(runs, folder, arguments.replicates):
         print(path)
 
 

@@ -300,21 +300,6 @@ def test_text_in_a_chart_cannot_end_the_script():
     assert json.loads(data) == [chart]
 
 
-@pytest.mark.parametrize("form", ["png", "svg"])
-def test_loss_curves_are_drawn_without_a_browser(backtest, form):
-    pytest.importorskip("matplotlib")
-    image = write_report(runs_of(backtest), backtest.user_data / "reports", FEW, form)[2]
-    head = image.read_bytes()[:200]
-    assert head.startswith(b"\x89PNG" if form == "png" else b"<?xml")
-    assert image.name == f"test-loss.{form}"
-
-
-def test_no_loss_curves_to_draw_is_an_error(backtest):
-    pytest.importorskip("matplotlib")
-    with pytest.raises(ValueError, match="no loss curves to draw"):
-        write_report(runs_of(replace(backtest, history=False)), backtest.user_data, FEW, "svg")
-
-
 def test_error_is_told_and_ends_with_1(tmp_path, capsys):
     assert main(["report", "-c", str(tmp_path / "none.json")]) == 1
     assert capsys.readouterr().err == f"error: The file {tmp_path / 'none.json'} is missing.\n"

@@ -29,7 +29,6 @@ from .html import (
     record,
     table,
 )
-from .loss_image import write_loss_image
 
 PACKAGES = ("freqai-rnn", "freqtrade", "torch", "lightgbm", "scikit-learn", "pandas", "numpy")
 METRIC_COLUMNS = (
@@ -57,11 +56,10 @@ EXPLANATION = (
 
 
 def write_report(
-    runs: Sequence[StoredRun], folder: Path, n_replicates: int = N_REPLICATES, image: str = ""
+    runs: Sequence[StoredRun], folder: Path, n_replicates: int = N_REPLICATES
 ) -> list[Path]:
-    """Write the page, the same numbers as JSON, and the loss curves as an image if asked for.
+    """Write the page, and the same numbers as JSON.
 
-    :param image: ``png``, ``svg`` or nothing.
     :return: the files written.
     """
     scores = [score_run(run, n_replicates) for run in runs]
@@ -69,10 +67,6 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / safe_name("+".join(dict.fromkeys(run.identifier for run in runs)))
     written = [base.with_name(f"{base.name}.html"), base.with_name(f"{base.name}.json")]
-    if image:
-        slices = [part for run in runs for part in run.slices]
-        write_loss_image(slices, base.with_name(f"{base.name}-loss.{image}"))
-        written.append(base.with_name(f"{base.name}-loss.{image}"))
     write_text(written[0], report_page(runs, scores, n_replicates, created))
     content = {
         "created": created.isoformat(timespec="seconds"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from ...files import write_atomically
 from ..backtests import runs as compare_runs
 from ..backtests.configuration import Configuration
 from ..comparison import COMPARED, Comparison, as_mapping, compare, findings, lead
@@ -36,7 +37,6 @@ from .report import (
     metric_cells,
     run_record,
     versions,
-    write_text,
 )
 
 COLUMNS = (
@@ -98,14 +98,15 @@ def run_comparison(
     output.mkdir(parents=True, exist_ok=True)
     created = datetime.now(UTC)
     written = [output / "compare.html", output / "compare.json"]
-    write_text(written[0], comparison_page(comparison, created))
+    page = comparison_page(comparison, created).encode()
+    write_atomically(written[0], lambda file: file.write(page))
     content = {
         "created": created.isoformat(timespec="seconds"),
         "versions": versions(),
         "n_replicates": n_replicates,
         **as_mapping(comparison),
     }
-    write_text(written[1], as_json(content))
+    write_atomically(written[1], lambda file: file.write(as_json(content).encode()))
     return comparison, written
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ...files import write_atomically
 from ..backtests.predictions import StoredRun
 from ..scores import OVERALL, Score, score_run, verdict
 from ..uncertainty import N_REPLICATES, Estimate
@@ -67,14 +68,15 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / safe_name("+".join(dict.fromkeys(run.identifier for run in runs)))
     written = [base.with_name(f"{base.name}.html"), base.with_name(f"{base.name}.json")]
-    write_text(written[0], report_page(runs, scores, n_replicates, created))
+    html = report_page(runs, scores, n_replicates, created).encode()
+    write_atomically(written[0], lambda file: file.write(html))
     content = {
         "created": created.isoformat(timespec="seconds"),
         "versions": versions(),
         "n_replicates": n_replicates,
         "runs": [run_as_json(run, found) for run, found in zip(runs, scores, strict=True)],
     }
-    write_text(written[1], as_json(content))
+    write_atomically(written[1], lambda file: file.write(as_json(content).encode()))
     return written
 
 
@@ -176,16 +178,6 @@ def _finite(tree: Any) -> Any:
     if isinstance(tree, list | tuple):
         return [_finite(value) for value in tree]
     return None if isinstance(tree, float) and not math.isfinite(tree) else tree
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _warnings(runs: Sequence[StoredRun], scores: Sequence[Sequence[Score]]) -> list[Card]:

@@ -116,7 +116,9 @@ class Backtest:
         holes = [self.n_before + number for number in self.missing]
         data = self.user_data / "data" / "coinspot"
         data.mkdir(parents=True, exist_ok=True)
-        candles = close.drop(close.index[holes]).rename("close").rename_axis("date").reset_index()
+        known = close.drop(close.index[holes])
+        prices = dict.fromkeys(("open", "high", "low", "close"), known)
+        candles = pd.DataFrame({**prices, "volume": 1.0}).rename_axis("date").reset_index()
         candles.to_feather(data / f"{pair.replace('/', '_')}-{self.timeframe}.feather")
         realised = close.shift(-self.horizon) / close - 1
         rng = np.random.default_rng([self.seed, 7, self.pairs.index(pair)])

@@ -13,12 +13,7 @@ from tests.evaluation.freqai_files import START, Backtest, flat, noisy, perfect,
 
 from freqai_rnn import metrics
 from freqai_rnn.__main__ import main
-from freqai_rnn.evaluation.backtests.configuration import (
-    candle_length,
-    label_definitions,
-    read_configuration,
-    time_window,
-)
+from freqai_rnn.evaluation.backtests.configuration import read_configuration, time_window
 from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
 from freqai_rnn.evaluation.pages.html import Card, page
 from freqai_rnn.evaluation.pages.report import safe_name, write_report
@@ -149,12 +144,6 @@ def test_other_timeframes_work(backtest):
     assert run.target == "the return over the next 12 candles"
     assert run.warnings == ()
     assert scores[0].n_evaluated == 1440
-
-
-@pytest.mark.parametrize("timeframe", ["1w", "1M", "h", "0h", ""])
-def test_timeframe_without_a_fixed_length_is_an_error(timeframe):
-    with pytest.raises(ValueError, match="timeframe must be minutes, hours or days"):
-        candle_length(timeframe)
 
 
 def test_label_of_another_meaning_is_noticed(backtest):
@@ -303,28 +292,6 @@ def test_text_in_a_chart_cannot_end_the_script():
 def test_error_is_told_and_ends_with_1(tmp_path, capsys):
     assert main(["report", "-c", str(tmp_path / "none.json")]) == 1
     assert capsys.readouterr().err == f"error: The file {tmp_path / 'none.json'} is missing.\n"
-
-
-def test_later_configuration_wins_and_named_files_lose(tmp_path):
-    (tmp_path / "base.json").write_text('{"freqai": {"identifier": "base", "a": 1}, "x": [1, 2]}')
-    (tmp_path / "one.json").write_text(
-        '{"add_config_files": ["base.json"], /* comment */ "freqai": {"identifier": "one",},}'
-    )
-    (tmp_path / "two.json").write_text('{"x": [3]}')
-    found = read_configuration([tmp_path / "one.json", tmp_path / "two.json"], user_data=tmp_path)
-    assert found.content == {"freqai": {"identifier": "one", "a": 1}, "x": [3]}
-
-
-@pytest.mark.parametrize("text", ["2019", "20190601", "a-b", "20190601-2019"])
-def test_timerange_of_another_form_is_an_error(text):
-    with pytest.raises(ValueError, match="timerange must be YYYYMMDD-YYYYMMDD"):
-        time_window(text)
-
-
-def test_label_definition_needs_an_equals_sign():
-    assert label_definitions(["&-a=b=return"]) == {"&-a=b": "return"}
-    with pytest.raises(ValueError, match="must be NAME=DEFINITION, got '&-a'"):
-        label_definitions(["&-a"])
 
 
 @pytest.mark.parametrize(

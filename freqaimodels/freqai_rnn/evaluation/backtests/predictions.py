@@ -107,9 +107,9 @@ def read_runs(
         results or configuration.user_data / "backtest_results", identifier.split("/settings-")[0]
     )
     horizon = int(settings["feature_parameters"]["label_period_candles"])
-    futures = configuration.content.get("trading_mode", "spot") == "futures"
+    trading_mode = str(configuration.content.get("trading_mode", "spot"))
     closes = {
-        pair: read_closes(configuration.datadir, pair, timeframe, candle, futures=futures)
+        pair: read_closes(configuration.datadir, pair, timeframe, trading_mode)
         for pair in stored["pair"].unique()
     }
     slices = tuple(

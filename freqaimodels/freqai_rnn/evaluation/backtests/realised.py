@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from freqtrade.data.history import get_datahandler
+from freqtrade.enums import CandleType
+from freqtrade.misc import pair_to_filename
 
 KNOWN_LABELS = {"&-return": "return", "&-s_close": "mean-return"}
 """Names with one meaning: this project's label, and that of FreqAI's example strategy."""
@@ -70,30 +73,25 @@ def definitions_for(labels: list[str], given: Mapping[str, str]) -> dict[str, st
     return dict(given) or {label: KNOWN_LABELS[label] for label in labels}
 
 
-def read_closes(
-    datadir: Path, pair: str, timeframe: str, candle: pd.Timedelta, *, futures: bool
-) -> pd.Series:
-    """Closing prices by opening time, with holes filled as freqtrade fills them: last close.
+def read_closes(datadir: Path, pair: str, timeframe: str, trading_mode: str) -> pd.Series:
+    """Return closing prices by opening time, with holes filled as freqtrade fills them: last close.
 
     :param datadir: freqtrade's folder of candles.
-    :param candle: length of a candle of ``timeframe``.
+    :param trading_mode: of the configuration; futures have candles of their own.
     :raises FileNotFoundError: if there are no candles in a readable format.
     """
-    name = pair
-    for character in "/ .@$+:":  # as in freqtrade.misc.pair_to_filename
-        name = name.replace(character, "_")
-    stem = f"futures/{name}-{timeframe}-futures" if futures else f"{name}-{timeframe}"
-    for suffix, read in ((".feather", pd.read_feather), (".parquet", pd.read_parquet)):
-        path = datadir / f"{stem}{suffix}"
-        if path.is_file():
-            candles = read(path, columns=["date", "close"])
-            dates = pd.to_datetime(candles["date"], utc=True)
-            close = pd.Series(candles["close"].to_numpy(dtype=np.float64), index=dates)
-            close = close[~close.index.duplicated(keep="last")].sort_index()
-            return close.resample(candle).last().ffill()
+    kind = CandleType.get_default(trading_mode)
+    for data_format in ("feather", "parquet"):
+        handler = get_datahandler(datadir, data_format)
+        # load_pair_history would warn about a missing feather file before it finds the other.
+        candles = handler.ohlcv_load(pair, timeframe, kind, warn_no_data=False)
+        if len(candles):
+            return pd.Series(candles["close"].to_numpy(np.float64), index=candles["date"])
+    folder = datadir / "futures" if kind == CandleType.FUTURES else datadir
+    name = pair_to_filename(pair)
     raise FileNotFoundError(
-        f"The candles {datadir / stem}.feather are missing, which tell what {pair} did: give their "
-        "folder with --datadir (feather and parquet can be read)."
+        f"The candles {folder / name}-{timeframe}.feather are missing, which tell what {pair} did: "
+        "give their folder with --datadir (feather and parquet can be read)."
     )
 
 

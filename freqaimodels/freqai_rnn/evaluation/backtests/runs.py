@@ -21,7 +21,7 @@ from .configuration import Configuration, read_json, time_window
 from .predictions import StoredRun, read_runs
 
 DEFAULT_SETTINGS = Path(__file__).with_name("compare.json")
-LEFT_OUT = ("api_server", "discord", "telegram", "webhook", "log_config", "add_config_files")
+LEFT_OUT = ("api_server", "discord", "telegram", "webhook", "log_config")
 """Sections not copied to the file of a backtest: secrets of no use in it; what hides its log."""
 PACKAGES = ("freqtrade", "freqai-rnn", "lightgbm", "torch")
 TRAINING = re.compile(

@@ -30,7 +30,7 @@ from freqai_rnn.evaluation.comparison import (
     lead,
     markdown_table,
 )
-from freqai_rnn.evaluation.pages.report import as_json
+from freqai_rnn.evaluation.pages.record import as_json
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW = 300

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from tests.evaluation.freqai_files import START, Backtest, flat, noisy, perfect, shuffled
 
@@ -15,7 +16,8 @@ from freqai_rnn import metrics
 from freqai_rnn.__main__ import main
 from freqai_rnn.evaluation.backtests.configuration import read_configuration, time_window
 from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
-from freqai_rnn.evaluation.pages.html import Card, page
+from freqai_rnn.evaluation.pages.figures import Chart
+from freqai_rnn.evaluation.pages.html import Box, Cell, Charts, Column, Heading, Record, Table, page
 from freqai_rnn.evaluation.pages.report import safe_name, write_report
 from freqai_rnn.evaluation.scores import OVERALL, PER_MODEL, PER_PAIR, score_run, verdict
 
@@ -282,11 +284,28 @@ def test_names_are_escaped(backtest):
     assert "&lt;/script&gt;&lt;img" in html
 
 
+def test_every_text_of_every_part_is_escaped():
+    evil = "<img src=x>\"'&"
+    table = Table([Column(evil, evil), Column("n")], [[Cell(evil, evil, evil), Cell("1", 1.0)]])
+    parts = [
+        Heading(evil),
+        Box(evil, evil, {evil: "red"}, [evil], table=table),
+        Charts([Chart(evil, evil, go.Figure(layout={"height": 100}))], "a"),
+        Record({evil: evil}, evil, [evil]),
+    ]
+    html = page(evil, [evil], parts, evil)
+    outside_scripts = re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
+    assert "<img" not in outside_scripts
+    assert outside_scripts.count("&lt;img src=x&gt;&#34;&#39;&amp;") == 20
+
+
 def test_text_in_a_chart_cannot_end_the_script():
-    chart = {"id": "a", "data": [], "layout": {"title": "</script><b>"}}
-    html = page("", [], [Card("", (chart,))], "")
+    figure = go.Figure(layout={"height": 100, "title": {"text": "</script><b>"}})
+    html = page("", [], [Charts([Chart("", "", figure)], "a")], "")
     data = html.partition("id=charts>")[2].partition("</script>")[0]
-    assert json.loads(data) == [chart]
+    (chart,) = json.loads(data)
+    assert chart["id"] == "a-0"
+    assert chart["layout"]["title"]["text"] == "</script><b>"
 
 
 def test_error_is_told_and_ends_with_1(tmp_path, capsys):

@@ -42,7 +42,11 @@ class Slice:
     @property
     def train_seconds(self) -> float:
         """Seconds of the training; NaN without a history."""
-        evaluations = (self.history or {}).get("evaluations", [])
+        history = self.history or {}
+        if "train_seconds" in history:
+            return float(history["train_seconds"])
+        # Older files know the epochs only, without what is done before and after them.
+        evaluations = history.get("evaluations", [])
         return sum(record["seconds"] for record in evaluations) if evaluations else float("nan")
 
 

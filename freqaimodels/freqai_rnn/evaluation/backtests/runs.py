@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -149,7 +150,7 @@ def run_model(
         stored=stored,
         settings=settings,
         seconds=seconds,
-        train_seconds=_train_seconds(_text(log, 0), stored),
+        train_seconds=_train_seconds(stored, _text(log, 0)),
         n_models=len(stored.slices),
         prediction_seconds=sum(part.prediction_seconds for part in stored.slices),
         failures=tuple(line for line in new.splitlines() if "raised exception" in line),
@@ -192,18 +193,23 @@ def _last_errors(text: str) -> str:
     return "".join(f"freqtrade says: {line.split(' - ', 3)[-1]} " for line in lines[-2:])
 
 
-def _train_seconds(text: str, stored: StoredRun) -> float:
-    """From freqtrade's log, else from the histories beside the models."""
-    seconds = dict(_logged_seconds(text))
-    if seconds:
-        return sum(seconds.values())
-    return sum(part.train_seconds for part in stored.slices)
+def _train_seconds(stored: StoredRun, log: str) -> float:
+    """Return the seconds of all trainings, as recorded, else as logged, else NaN."""
+    recorded = sum(part.train_seconds for part in stored.slices)
+    return _logged_train_seconds(log) if math.isnan(recorded) else recorded
 
 
-def _logged_seconds(text: str) -> Iterator[tuple[tuple[str, str], float]]:
+def _logged_train_seconds(log: str) -> float:
+    """Return the seconds that freqtrade logged, each window's last training only.
+
+    A sentence of a log is no interface, but freqtrade's own models leave no other trace: FreqAI
+    times trainings in its live loop (``train_timer``, the metric tracker), never in a backtest.
+    """
+    seconds: dict[tuple[str, str], float] = {}
     window = ("", "")
-    for line in text.splitlines():
+    for line in log.splitlines():
         if match := TRAINING.search(line):
             window = (match["pair"], match["period"])
         elif match := DONE.search(line):
-            yield window, float(match["seconds"])
+            seconds[window] = float(match["seconds"])
+    return sum(seconds.values()) if seconds else math.nan

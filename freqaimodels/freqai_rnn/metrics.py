@@ -1,4 +1,4 @@
-"""How good predictions of returns are, against what was realised. NumPy only.
+"""Measures how good predictions of returns are, against what was realised. NumPy only.
 
 Every function takes realised values and predictions of shape (n,), without NaN, and returns a
 float; with weights of shape (n_replicates, n), how often each row counts, it returns an array
@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.floating]
 
 
 class Metric(Protocol):
-    """A float of all rows, or with weights one value per replicate."""
+    """Gives a float of all rows, or with weights one value per replicate."""
 
     @overload
     def __call__(
@@ -52,20 +52,20 @@ def _weights_optional(
 
 @_weights_optional
 def rmse(realised: FloatArray, predicted: FloatArray, weights: FloatArray) -> FloatArray:
-    """Root of the mean squared error."""
+    """Return the root of the mean squared error."""
     squares = weights @ np.square(realised - predicted)
     return np.sqrt(_ratio(squares, weights.sum(axis=1)))
 
 
 @_weights_optional
 def mae(realised: FloatArray, predicted: FloatArray, weights: FloatArray) -> FloatArray:
-    """Mean absolute error."""
+    """Return the mean absolute error."""
     return _ratio(weights @ np.abs(realised - predicted), weights.sum(axis=1))
 
 
 @_weights_optional
 def r2_against_zero(realised: FloatArray, predicted: FloatArray, weights: FloatArray) -> FloatArray:
-    """1 - SSE(prediction) / SSE(0): above 0 only if better than always predicting no move."""
+    """Return 1 - SSE(prediction) / SSE(0): above 0 only if better than predicting no move."""
     squares = weights @ np.square(realised - predicted)
     return 1.0 - _ratio(squares, weights @ np.square(realised))
 
@@ -74,7 +74,7 @@ def r2_against_zero(realised: FloatArray, predicted: FloatArray, weights: FloatA
 def directional_accuracy(
     realised: FloatArray, predicted: FloatArray, weights: FloatArray
 ) -> FloatArray:
-    """Share of the moves whose sign was predicted; moves of exactly 0 do not count."""
+    """Return the share of moves whose sign was predicted; moves of exactly 0 do not count."""
     moved = (realised != 0).astype(np.float64)
     hit = moved * (np.sign(realised) == np.sign(predicted))
     return _ratio(weights @ hit, weights @ moved)
@@ -84,7 +84,7 @@ def directional_accuracy(
 def information_coefficient(
     realised: FloatArray, predicted: FloatArray, weights: FloatArray
 ) -> FloatArray:
-    """Pearson correlation of predictions and realised values."""
+    """Return the Pearson correlation of predictions and realised values."""
     return _correlation(realised, predicted, weights)
 
 
@@ -92,7 +92,7 @@ def information_coefficient(
 def rank_information_coefficient(
     realised: FloatArray, predicted: FloatArray, weights: FloatArray
 ) -> FloatArray:
-    """Spearman correlation: order only, so a few large moves do not decide it."""
+    """Return the Spearman correlation: order only, so a few large moves do not decide it."""
     ranks = weighted_ranks(realised, weights), weighted_ranks(predicted, weights)
     return _correlation(*ranks, weights)
 
@@ -120,7 +120,7 @@ def summary(
 def summary(
     realised: FloatArray, predicted: FloatArray, weights: FloatArray | None = None
 ) -> dict[str, float] | dict[str, FloatArray]:
-    """All metrics of this module by name.
+    """Return all metrics of this module by name.
 
     :param weights: (n_replicates, n), how often each row counts; None counts every row once.
     :return: floats, or with weights arrays (n_replicates,).
@@ -131,7 +131,7 @@ def summary(
 
 
 def weighted_ranks(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Ranks, ties averaged, as if every value were there as often as its weight says.
+    """Return ranks, ties averaged, as if every value were there as often as its weight says.
 
     :param values: (n,)
     :param weights: (n_replicates, n), whole numbers.
@@ -151,7 +151,7 @@ def weighted_ranks(values: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def _correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-    """Pearson correlation; x and y are (n,), or (n_replicates, n) as ranks are."""
+    """Return the Pearson correlation; x and y are (n,), or (n_replicates, n) as ranks are."""
     total = weights.sum(axis=1)
     x, mean_x, square_x, variance_x = _moments(x, weights, total)
     y, mean_y, square_y, variance_y = _moments(y, weights, total)
@@ -165,7 +165,7 @@ def _correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArra
 def _moments(
     values: FloatArray, weights: FloatArray, total: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Centred values, and per replicate their mean, mean square and variance."""
+    """Return centred values, and per replicate their mean, mean square and variance."""
     # Squares of what is far from 0 would lose the digits in which the values differ.
     values = values - values.sum() / max(values.size, 1)
     mean = _ratio(_weighted_sum(values, weights), total)
@@ -180,6 +180,6 @@ def _weighted_sum(values: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Quotients, NaN where the denominator is 0."""
+    """Return quotients, NaN where the denominator is 0."""
     nothing = np.full_like(numerator, math.nan)
     return np.divide(numerator, denominator, out=nothing, where=denominator != 0)

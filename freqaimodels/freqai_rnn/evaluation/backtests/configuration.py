@@ -17,7 +17,7 @@ from freqtrade.exchange import timeframe_to_seconds
 
 @dataclass(frozen=True)
 class Configuration:
-    """Merged configuration files, and where they are.
+    """Holds what merged configuration files say, and where they are.
 
     :ivar content: what the files say, later files first; environment variables are not read.
     """
@@ -29,7 +29,7 @@ class Configuration:
 
     @property
     def identifier(self) -> str:
-        """FreqAI's identifier.
+        """Return FreqAI's identifier.
 
         :raises ValueError: if there is none.
         """
@@ -40,7 +40,7 @@ class Configuration:
 
     @property
     def pairs(self) -> list[str]:
-        """The pairs of the configuration; patterns among them are of no use here."""
+        """Return the pairs of the configuration; patterns among them are of no use here."""
         return list(self.content.get("exchange", {}).get("pair_whitelist", []))
 
     @property
@@ -108,7 +108,7 @@ def time_window(timerange: str) -> tuple[pd.Timestamp | None, pd.Timestamp | Non
 
 
 def label_definitions(arguments: Sequence[str]) -> dict[str, str]:
-    """Definitions by label from ``NAME=DEFINITION``.
+    """Return definitions by label from ``NAME=DEFINITION``.
 
     :raises ValueError: without an equals sign.
     """

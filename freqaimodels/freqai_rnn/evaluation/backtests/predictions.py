@@ -1,6 +1,6 @@
-"""What a backtest left behind: FreqAI's predictions with all that is recorded beside them.
+"""Reads FreqAI's predictions with all that is recorded beside them.
 
-Reads FreqAI's files only, so it works for every FreqAI regressor. Imports the candles' modules.
+FreqAI's files are enough, so it works for every FreqAI regressor. Imports its neighbours only.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ MISMATCH = 0.05
 
 
 @dataclass(frozen=True)
-class Slice:
-    """One trained model and the candles it predicted.
+class TrainedSlice:
+    """Describes one trained model, which predicted one slice of the backtest.
 
     :ivar trained: end of its training period.
     :ivar history: what the training left, as in ``TrainedModel.history``; None for other models.
@@ -41,7 +41,7 @@ class Slice:
 
     @property
     def train_seconds(self) -> float:
-        """Seconds of the training; NaN without a history."""
+        """Return the seconds of the training; NaN without a history."""
         history = self.history or {}
         if "train_seconds" in history:
             return float(history["train_seconds"])
@@ -52,7 +52,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """The predictions of one label by the models of one identifier.
+    """Holds the predictions of one label by the models of one identifier.
 
     :ivar candles: a row per predicted candle and pair: pair, trained, date, candle (number on the
         time axis), predicted, realised (NaN where the future is not known), used (do_predict 1).
@@ -69,7 +69,7 @@ class StoredRun:
     timeframe: str
     label_period_candles: int
     candles: pd.DataFrame
-    slices: tuple[Slice, ...]
+    slices: tuple[TrainedSlice, ...]
     settings: Mapping[str, Any]
     command: str = ""
     result: Mapping[str, Any] = field(default_factory=dict)
@@ -77,12 +77,12 @@ class StoredRun:
 
     @property
     def target(self) -> str:
-        """The label in words."""
+        """Return the label in words."""
         return IN_WORDS[self.definition].format(self.label_period_candles)
 
     @property
     def evaluated(self) -> pd.DataFrame:
-        """The candles that have a prediction and a known future."""
+        """Return the candles that have a prediction and a known future."""
         return self.candles[self.candles["used"] & self.candles["realised"].notna()]
 
 
@@ -147,7 +147,7 @@ def read_runs(
 def _recorded_settings(
     folder: Path, configuration: Configuration
 ) -> tuple[dict[str, Any], str, list[str]]:
-    """FreqAI's section, timeframe and pairs of the run, from the records beside it."""
+    """Return FreqAI's section, timeframe and pairs of the run, from the records beside it."""
     record = next(
         (path for path in (folder / "run_params.json", folder.parent / "run_params.json")
          if path.is_file()),
@@ -199,7 +199,7 @@ def _read_predictions(
 
 
 def _gaps(stored: pd.DataFrame, candle: pd.Timedelta) -> list[str]:
-    """FreqAI stores no predictions for a slice whose training failed."""
+    """Return a warning per pair with gaps: a slice whose training failed has no predictions."""
     n_expected = int((stored["date"].max() - stored["date"].min()) // candle) + 1
     return [
         f"{pair} has predictions for {n_stored} of {n_expected} candles: a training may have "
@@ -219,7 +219,7 @@ def _pair_of(coin: str, pairs: list[str], path: Path) -> str:
     return found.pop()
 
 
-def _read_slice(folder: Path, pair: str, trained: pd.Timestamp) -> Slice:
+def _read_slice(folder: Path, pair: str, trained: pd.Timestamp) -> TrainedSlice:
     coin, seconds = pair.split("/")[0], int(trained.timestamp())
     name = f"cb_{coin.lower()}_{seconds}"
     models = folder / f"sub-train-{coin}_{seconds}"
@@ -227,7 +227,7 @@ def _read_slice(folder: Path, pair: str, trained: pd.Timestamp) -> Slice:
     predictions = folder / "backtesting_predictions" / f"{name}_prediction.feather"
     saved = [path.stat().st_mtime for path in models.glob(f"{name}_*")]
     elapsed = predictions.stat().st_mtime - max(saved) if saved else float("nan")
-    return Slice(
+    return TrainedSlice(
         pair=pair,
         trained=trained,
         history=json.loads(history.read_text()) if history.is_file() else None,

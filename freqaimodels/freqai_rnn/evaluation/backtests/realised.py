@@ -1,4 +1,4 @@
-"""What became of a prediction: the realised label of every candle, from closing prices.
+"""Computes the realised label of every candle from closing prices: what became of a prediction.
 
 A label is defined by code in the strategy, which no file records. So a label is evaluated only if
 its definition is one of ``DEFINITIONS``, and FreqAI's own record of the training labels serves to
@@ -46,7 +46,7 @@ IN_WORDS = {
 
 
 def definitions_for(labels: list[str], given: Mapping[str, str]) -> dict[str, str]:
-    """Which definition each label to be evaluated has.
+    """Return the definition of each label to be evaluated.
 
     :param labels: all labels of the predictions.
     :param given: definition by label, of the labels to evaluate; empty takes all ``labels``, which
@@ -96,7 +96,7 @@ def read_closes(datadir: Path, pair: str, timeframe: str, trading_mode: str) -> 
 
 
 def realised_labels(close: pd.Series, definition: str, label_period_candles: int) -> pd.Series:
-    """The label of every candle; NaN where its future is not in the data.
+    """Return the label of every candle; NaN where its future is not in the data.
 
     :param close: by opening time, without holes.
     :param definition: among ``DEFINITIONS``.
@@ -107,7 +107,7 @@ def realised_labels(close: pd.Series, definition: str, label_period_candles: int
 def training_mismatch(
     labels: pd.Series, trained: pd.Timestamp, train_days: float, test_size: float, recorded: float
 ) -> float | None:
-    """How far FreqAI's record of its training labels is from the same labels computed here.
+    """Compare FreqAI's record of its training labels with the same labels computed here.
 
     :param labels: by opening time.
     :param trained: end of the training period.

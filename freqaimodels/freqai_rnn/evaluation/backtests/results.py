@@ -14,7 +14,7 @@ MAX_RESULTS = 50
 
 
 class BacktestResult(NamedTuple):
-    """The backtest that used an identifier last."""
+    """Describes the backtest that used an identifier last."""
 
     model: str
     command: str
@@ -22,7 +22,7 @@ class BacktestResult(NamedTuple):
 
 
 def predictions_folder(models: Path, identifier: str) -> Path:
-    """The folder that holds ``backtesting_predictions``; of several, the one last written to.
+    """Return the folder that holds ``backtesting_predictions``; of several, the last written to.
 
     :param models: the user folder's ``models``.
     :raises FileNotFoundError: if there is none.
@@ -49,7 +49,7 @@ def predictions_folder(models: Path, identifier: str) -> Path:
 
 
 def last_backtest(results: Path, identifier: str) -> BacktestResult:
-    """The newest result of a backtest with an identifier; empty if there is none."""
+    """Return the newest result of a backtest with an identifier; empty if there is none."""
     files = sorted(results.glob("*.zip"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in files[:MAX_RESULTS]:
         try:

@@ -1,4 +1,4 @@
-"""One ``freqtrade backtesting`` per model, alike in all but the model and its own settings."""
+"""Runs one ``freqtrade backtesting`` per model, alike in all but the model and its settings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class ModelRun:
-    """A finished backtest of one model.
+    """Describes a finished backtest of one model.
 
     :ivar seconds: of the whole command; training and prediction are part of it.
     :ivar train_seconds: of all trainings, NaN if not known; of the run that made the models.
@@ -52,7 +52,7 @@ class ModelRun:
 
 
 def read_settings(path: Path, models: Sequence[str] | None) -> dict[str, dict[str, Any]]:
-    """The settings of each model to compare.
+    """Return the settings of each model to compare.
 
     :param models: None takes all of the file.
     :raises ValueError: for a model without settings.
@@ -71,7 +71,7 @@ def read_settings(path: Path, models: Sequence[str] | None) -> dict[str, dict[st
 def model_configuration(
     configuration: Configuration, model: str, settings: Mapping[str, Any], code: str = ""
 ) -> dict[str, Any]:
-    """The whole configuration of one backtest.
+    """Return the whole configuration of one backtest.
 
     FreqAI takes any model and prediction it finds under an identifier for its own, whatever they
     were made with: so the identifier follows from all that shapes them.
@@ -100,7 +100,7 @@ def model_configuration(
 
 
 def strategy_code(configuration: Configuration, strategy: str) -> str:
-    """Text of the strategy's file, empty if it is not where freqtrade looks first."""
+    """Return the text of the strategy's file, empty if it is not where freqtrade looks first."""
     folder = configuration.content.get("strategy_path")
     folders = [*([Path(folder)] if folder else []), configuration.user_data / "strategies"]
     for path in (found / f"{strategy}.py" for found in folders):

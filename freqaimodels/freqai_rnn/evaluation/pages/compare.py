@@ -1,4 +1,4 @@
-"""The page of a comparison, and the command that makes it."""
+"""Makes the page of a comparison: ``python -m freqai_rnn compare``."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def _trades(comparison: Comparison) -> Box:
 
 
 def forest(comparison: Comparison) -> Chart:
-    """Rank IC of every model with two standard errors."""
+    """Draw the rank IC of every model with two standard errors."""
     figure = go.Figure()
     names = [*reversed(comparison.models)]
     found = [comparison.metrics[name]["rank_information_coefficient"] for name in names]
@@ -187,7 +187,7 @@ def forest(comparison: Comparison) -> Chart:
 
 
 def saved_error(comparison: Comparison) -> Chart:
-    """Squared error saved against predicting zero, summed up over time."""
+    """Draw the squared error saved against predicting zero, summed up over time."""
     candles = comparison.candles.sort_values("date")
     total = float((candles["realised"] ** 2).sum())
     figure = go.Figure()

@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent
 
 
 class Column(NamedTuple):
-    """A column of a table; ``hint`` is shown under the pointer."""
+    """Names a column of a table; ``hint`` is shown under the pointer."""
 
     heading: str
     hint: str = ""
@@ -28,7 +28,7 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One entry of a table.
+    """Holds one entry of a table.
 
     :ivar value: to sort by; None for nothing.
     :ivar error: shown smaller after the text.
@@ -45,7 +45,7 @@ NOTHING = Cell("–", None)
 
 
 class Table(NamedTuple):
-    """A table that sorts by a click on a heading.
+    """Holds a table that sorts by a click on a heading.
 
     :ivar strong: numbers of the rows to stress.
     """
@@ -57,7 +57,7 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading between boxes."""
+    """Stands between boxes."""
 
     macro: ClassVar = "heading"
     text: str
@@ -66,7 +66,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Box:
-    """A titled box with what is given of text, legend (colour by name), bullets and table.
+    """Shows a title with what is given of text, legend (colour by name), bullets and table.
 
     :ivar kind: ``warnings`` or nothing.
     """
@@ -83,7 +83,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Charts:
-    """Boxes with charts; small ones stand beside each other.
+    """Shows charts, each in a box; small ones stand beside each other.
 
     :ivar prefix: makes the ids of the elements unique on a page.
     """
@@ -93,13 +93,13 @@ class Charts:
     prefix: str
 
     def rows(self) -> Iterator[tuple[str, list[tuple[str, Chart]]]]:
-        """Neighbours of one size, each with the id of its element."""
+        """Yield neighbours of one size, each with the id of its element."""
         named = [(f"{self.prefix}-{i}", chart) for i, chart in enumerate(self.charts)]
         for size, row in groupby(named, key=lambda pair: pair[1].size):
             yield size, list(row)
 
     def specs(self) -> Iterator[dict[str, Any]]:
-        """What page.js draws: plotly's data and layout by id."""
+        """Yield what page.js draws: plotly's data and layout by id."""
         for size, row in self.rows():
             for name, chart in row:
                 figure = json.loads(chart.figure.to_json())
@@ -108,7 +108,7 @@ class Charts:
 
 @dataclass(frozen=True)
 class Record:
-    """What a page is a record of: texts by name, settings as text, names of features."""
+    """Shows what a page is a record of: texts by name, settings as text, names of features."""
 
     macro: ClassVar = "record"
     texts: Mapping[str, str]

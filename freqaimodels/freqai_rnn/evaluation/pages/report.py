@@ -1,4 +1,4 @@
-"""``python -m freqai_rnn report``: what FreqAI predicted, and what happened then."""
+"""Makes the page of a backtest, ``python -m freqai_rnn report``: predictions and what happened."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.evaluation.freqai_files import StoredBacktest
 
 HERE = Path(__file__).parent
 
@@ -12,3 +13,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning:freqtrade"))
+
+
+@pytest.fixture
+def backtest(tmp_path: Path) -> StoredBacktest:
+    """Not written yet: ``replace`` changes what is to be written."""
+    return StoredBacktest(tmp_path / "user_data")

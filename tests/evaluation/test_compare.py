@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.evaluation.freqai_files import Backtest, noisy, perfect, shuffled
+from tests.evaluation.freqai_files import StoredBacktest, model_run, noisy, perfect, shuffled
 
 from freqai_rnn import metrics
 from freqai_rnn.evaluation.backtests.configuration import (
@@ -16,7 +16,6 @@ from freqai_rnn.evaluation.backtests.configuration import (
 from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
 from freqai_rnn.evaluation.backtests.runs import (
     DEFAULT_SETTINGS,
-    ModelRun,
     _logged_train_seconds,
     _train_seconds,
     model_configuration,
@@ -35,34 +34,9 @@ from freqai_rnn.evaluation.pages.record import as_json
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW = 300
-RESULT = {
-    "total_trades": 12,
-    "profit_total": -0.034,
-    "max_drawdown_account": 0.1,
-    "market_change": 0.2,
-}
 
 
-def model_run(model: str, stored: StoredRun, **more) -> ModelRun:
-    return ModelRun(
-        model=model,
-        stored=replace(stored, model=model, result=RESULT),
-        settings={},
-        seconds=3.0,
-        train_seconds=2.0,
-        n_models=6,
-        prediction_seconds=0.5,
-        failures=(),
-        **more,
-    )
-
-
-@pytest.fixture
-def backtest(tmp_path) -> Backtest:
-    return Backtest(tmp_path / "user_data")
-
-
-def stored(backtest: Backtest, identifier: str, **changes) -> StoredRun:
+def stored(backtest: StoredBacktest, identifier: str, **changes) -> StoredRun:
     config = replace(backtest, identifier=identifier, **changes).write()
     return read_runs(read_configuration([config]), identifier, {})[0]
 

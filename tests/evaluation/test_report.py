@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from tests.evaluation.freqai_files import START, Backtest, flat, noisy, perfect, shuffled
+from tests.evaluation.freqai_files import START, StoredBacktest, flat, noisy, perfect, shuffled
 
 from freqai_rnn import metrics
 from freqai_rnn.__main__ import main
@@ -24,17 +24,12 @@ from freqai_rnn.evaluation.scores import OVERALL, PER_MODEL, PER_PAIR, score_run
 FEW = 200
 
 
-@pytest.fixture
-def backtest(tmp_path) -> Backtest:
-    return Backtest(tmp_path / "user_data")
-
-
-def runs_of(backtest: Backtest, **arguments) -> list[StoredRun]:
+def runs_of(backtest: StoredBacktest, **arguments) -> list[StoredRun]:
     configuration = read_configuration([backtest.write()])
     return read_runs(configuration, backtest.identifier, arguments.pop("labels", {}), **arguments)
 
 
-def scores_of(backtest: Backtest):
+def scores_of(backtest: StoredBacktest):
     (run,) = runs_of(backtest)
     return run, score_run(run, FEW, show_progress=False)
 
@@ -255,7 +250,7 @@ def test_what_is_not_defined_is_null_in_the_numbers(backtest):
 
 
 def test_several_identifiers_share_a_page(tmp_path, capsys):
-    one = Backtest(tmp_path / "user_data")
+    one = StoredBacktest(tmp_path / "user_data")
     two = replace(one, identifier="group/two", predict=noisy(0.3), history=False)
     one.write()
     config = two.write()

@@ -44,6 +44,11 @@ class Configuration:
         return list(self.content.get("exchange", {}).get("pair_whitelist", []))
 
     @property
+    def trading_mode(self) -> str:
+        """Return ``spot`` or ``futures``, which decides whose candles are read."""
+        return str(self.content.get("trading_mode") or "spot")
+
+    @property
     def _names(self) -> str:
         return " ".join(str(path) for path in self.files)
 

@@ -105,22 +105,16 @@ def read_runs(
     folder = predictions_folder(configuration.user_data / "models", identifier)
     settings, timeframe, pairs = _recorded_settings(folder, configuration)
     candle = candle_length(timeframe)
-    stored, warnings = _read_predictions(folder, pairs, timerange)
+    stored, warnings = _read_predictions(folder, pairs, timerange, candle)
     names = [name for name in stored.columns if f"{name}_mean" in stored.columns]
-    result = last_backtest(
-        results or configuration.user_data / "backtest_results", identifier.split("/settings-")[0]
-    )
+    results = results or configuration.user_data / "backtest_results"
+    result = last_backtest(results, identifier.split("/settings-")[0])
     horizon = int(settings["feature_parameters"]["label_period_candles"])
-    trading_mode = str(configuration.content.get("trading_mode", "spot"))
     closes = {
-        pair: read_closes(configuration.datadir, pair, timeframe, trading_mode)
+        pair: read_closes(configuration.datadir, pair, timeframe, configuration.trading_mode)
         for pair in stored["pair"].unique()
     }
-    slices = tuple(
-        _read_slice(folder, pair, trained)
-        for pair, trained in stored[["pair", "trained"]].drop_duplicates().itertuples(index=False)
-    )
-    warnings += _gaps(stored, candle)
+    slices = _read_slices(folder, stored)
     runs = []
     for label, definition in definitions_for(names, labels).items():
         realised = {pair: realised_labels(c, definition, horizon) for pair, c in closes.items()}
@@ -169,6 +163,7 @@ def _read_predictions(
     folder: Path,
     pairs: list[str],
     timerange: tuple[pd.Timestamp | None, pd.Timestamp | None],
+    candle: pd.Timedelta,
 ) -> tuple[pd.DataFrame, list[str]]:
     frames = []
     for path in sorted(folder.glob("backtesting_predictions/*.feather")):
@@ -195,7 +190,7 @@ def _read_predictions(
             f"{len(stored) - len(newest)} candles were predicted by two models, as slices of "
             "several backtests overlap: the model trained last counts."
         )
-    return newest, warnings
+    return newest, warnings + _gaps(newest, candle)
 
 
 def _gaps(stored: pd.DataFrame, candle: pd.Timedelta) -> list[str]:
@@ -217,6 +212,11 @@ def _pair_of(coin: str, pairs: list[str], path: Path) -> str:
             f"configuration, got {', '.join(sorted(found)) or 'none'} among {', '.join(pairs)}."
         )
     return found.pop()
+
+
+def _read_slices(folder: Path, stored: pd.DataFrame) -> tuple[TrainedSlice, ...]:
+    trainings = stored[["pair", "trained"]].drop_duplicates().itertuples(index=False)
+    return tuple(_read_slice(folder, pair, trained) for pair, trained in trainings)
 
 
 def _read_slice(folder: Path, pair: str, trained: pd.Timestamp) -> TrainedSlice:

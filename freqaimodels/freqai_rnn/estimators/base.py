@@ -13,6 +13,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.metrics import r2_score
+from sklearn.utils import Tags, check_array
+from sklearn.utils.validation import validate_data
 
 FloatArray = npt.NDArray[np.floating]
 RowArray = npt.NDArray[np.int64]
@@ -42,6 +45,12 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
     summary_: str = ""
     fit_seconds_: float = 0.0
     valid_rows_: RowArray = np.empty(0, dtype=np.int64)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.multi_output = True
+        return tags
 
     @abstractmethod
     def fit(
@@ -80,6 +89,36 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
         :param candle_index: (n_rows,) as in ``fit``.
         :return: (n_rows,), or (n_rows, n_labels) if y had two dimensions.
         """
+
+    def score(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> float:
+        """Return R² over the rows that have both a prediction and a target."""
+        predictions, targets = self.predict(X), self.read_targets(y)
+        scored = ~np.isnan(targets).any(axis=1) & ~np.isnan(predictions).reshape(
+            len(targets), -1
+        ).any(axis=1)
+        weights = None if sample_weight is None else np.asarray(sample_weight)[scored]
+        return float(r2_score(targets[scored], predictions[scored], sample_weight=weights))
+
+    def read_features(self, X: npt.ArrayLike, *, reset: bool) -> npt.NDArray[np.float32]:
+        """Check features, (n_rows, n_features) with NaN where missing.
+
+        :param reset: remember number and names of the columns, as ``fit`` does.
+        """
+        # float32 in C order and NaN allowed: a writable array like that is used as it is
+        features: npt.NDArray[np.float32] = validate_data(
+            self, X, reset=reset, dtype=np.float32, order="C", ensure_all_finite="allow-nan"
+        )
+        return features if features.flags.writeable else features.copy()
+
+    @staticmethod
+    def read_targets(y: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Check targets and give them two dimensions, (n_rows, n_labels)."""
+        targets: npt.NDArray[np.float32] = check_array(
+            y, ensure_2d=False, dtype=np.float32, ensure_all_finite="allow-nan", input_name="y"
+        )
+        return targets.reshape(len(targets), -1)
 
     def check_parameters(self) -> None:
         """Refuse parameters out of range before any data is there.

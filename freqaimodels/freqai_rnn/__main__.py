@@ -1,5 +1,4 @@
-"""
-Command line: ``python -m freqai_rnn`` with ``path``, ``sample-data``, ``report`` or ``compare``.
+"""Runs ``python -m freqai_rnn`` with ``path``, ``sample-data``, ``report`` or ``compare``.
 
 May import any module of this package but the FreqAI model. A subcommand is one function that adds
 its parser and sets ``run``, listed in SUBCOMMANDS.
@@ -19,9 +18,8 @@ from .sample_data import SHA256, write_sample_candles
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def model_folder() -> Path:
-    """
-    Find the folder that holds LSTMRegressor.py and GRURegressor.py, for --freqaimodel-path.
+def freqaimodel_path() -> Path:
+    """Find the folder that holds LSTMRegressor.py and GRURegressor.py, for --freqaimodel-path.
 
     :return: absolute path: a folder inside the package when that was installed from a wheel, else
         (a clone, a copied folder) the folder that holds the package.
@@ -32,14 +30,14 @@ def model_folder() -> Path:
 
 
 def add_path(subparsers: Subparsers) -> None:
-    """Add ``path``."""
+    """Add the subcommand ``path``."""
     text = "print the folder to pass to freqtrade as --freqaimodel-path"
     parser = subparsers.add_parser("path", help=text, description=text)
     parser.set_defaults(run=_run_path)
 
 
 def add_sample_data(subparsers: Subparsers) -> None:
-    """Add ``sample-data``."""
+    """Add the subcommand ``sample-data``."""
     text = "write real candles of 2017-10-01 to 2019-10-01 as freqtrade feather files"
     parser = subparsers.add_parser("sample-data", help=text, description=text)
     parser.add_argument(
@@ -56,21 +54,18 @@ def add_sample_data(subparsers: Subparsers) -> None:
 
 
 def add_report(subparsers: Subparsers) -> None:
-    """Add ``report``."""
+    """Add the subcommand ``report``."""
     text = "tell whether the predictions of a finished backtest were any good"
     parser = subparsers.add_parser("report", help=text, description=text)
     _add_common_arguments(parser)
     parser.add_argument(
         "--identifier", nargs="+", metavar="ID", help="of FreqAI (default: the configuration's)"
     )
-    parser.add_argument(
-        "--format", choices=("png", "svg"), default="", help="save the loss curves as an image too"
-    )
     parser.set_defaults(run=_run_report)
 
 
 def add_compare(subparsers: Subparsers) -> None:
-    """Add ``compare``."""
+    """Add the subcommand ``compare``."""
     text = "backtest several models alike and compare their predictions on the same candles"
     parser = subparsers.add_parser("compare", help=text, description=text)
     _add_common_arguments(parser)
@@ -121,7 +116,7 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_path(_arguments: argparse.Namespace) -> None:
-    print(model_folder())
+    print(freqaimodel_path())
 
 
 def _run_sample_data(arguments: argparse.Namespace) -> None:
@@ -150,7 +145,7 @@ def _run_report(arguments: argparse.Namespace) -> None:
         for run in read_runs(configuration, identifier, labels, window)
     ]
     folder = arguments.output or configuration.user_data / "reports"
-    for path in write_report(runs, folder, arguments.replicates, arguments.format):
+    for path in write_report(runs, folder, arguments.replicates):
         print(path)
 
 
@@ -167,7 +162,7 @@ def _run_compare(arguments: argparse.Namespace) -> None:
         baseline=arguments.baseline,
         labels=label_definitions(arguments.label),
         timerange=arguments.timerange,
-        model_path=model_folder(),
+        model_path=freqaimodel_path(),
         output=arguments.output or configuration.user_data / "reports",
         n_replicates=arguments.replicates,
         say=lambda line: print(line, flush=True),
@@ -188,8 +183,7 @@ SUBCOMMANDS: tuple[Callable[[Subparsers], None], ...] = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """
-    Run one subcommand.
+    """Run one subcommand.
 
     :param argv: arguments without the program's name; None takes those of the process.
     :return: exit code: 0, or 1 after an error that the user can mend, told on stderr.

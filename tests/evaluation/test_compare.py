@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.evaluation.freqai_files import Backtest, noisy, perfect, shuffled
+from tests.evaluation.freqai_files import StoredBacktest, model_run, noisy, perfect, shuffled
 
 from freqai_rnn import metrics
 from freqai_rnn.evaluation.backtests.configuration import (
@@ -16,8 +16,8 @@ from freqai_rnn.evaluation.backtests.configuration import (
 from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
 from freqai_rnn.evaluation.backtests.runs import (
     DEFAULT_SETTINGS,
-    ModelRun,
-    _logged_seconds,
+    _logged_train_seconds,
+    _train_seconds,
     model_configuration,
     read_settings,
 )
@@ -30,38 +30,13 @@ from freqai_rnn.evaluation.comparison import (
     lead,
     markdown_table,
 )
-from freqai_rnn.evaluation.pages.report import as_json
+from freqai_rnn.evaluation.pages.record import as_json
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW = 300
-RESULT = {
-    "total_trades": 12,
-    "profit_total": -0.034,
-    "max_drawdown_account": 0.1,
-    "market_change": 0.2,
-}
 
 
-def model_run(model: str, stored: StoredRun, **more) -> ModelRun:
-    return ModelRun(
-        model=model,
-        stored=replace(stored, model=model, result=RESULT),
-        settings={},
-        seconds=3.0,
-        train_seconds=2.0,
-        n_models=6,
-        prediction_seconds=0.5,
-        failures=(),
-        **more,
-    )
-
-
-@pytest.fixture
-def backtest(tmp_path) -> Backtest:
-    return Backtest(tmp_path / "user_data")
-
-
-def stored(backtest: Backtest, identifier: str, **changes) -> StoredRun:
+def stored(backtest: StoredBacktest, identifier: str, **changes) -> StoredRun:
     config = replace(backtest, identifier=identifier, **changes).write()
     return read_runs(read_configuration([config]), identifier, {})[0]
 
@@ -224,8 +199,28 @@ def test_training_seconds_come_from_the_log_once_per_window():
     done = "x - ---- Done training BTC/USD ({} secs) ----"
     log = "\n".join([window, done.format(1.5), window.replace("BTC", "ETH"), done.format(2.0)])
     again = "\n".join([log, window, done.format(9.0)])
-    assert sum(dict(_logged_seconds(log)).values()) == pytest.approx(3.5)
-    assert sum(dict(_logged_seconds(again)).values()) == pytest.approx(11.0)
+    assert _logged_train_seconds(log) == pytest.approx(3.5)
+    assert _logged_train_seconds(again) == pytest.approx(11.0)
+    assert math.isnan(_logged_train_seconds(window))
+
+
+@pytest.mark.parametrize(
+    ("history", "seconds"),
+    [
+        pytest.param({"train_seconds": 7.25}, 6 * 7.25, id="recorded"),
+        pytest.param({}, 6 * 5.0, id="older_history"),
+        pytest.param(None, 1.5, id="without_history"),
+    ],
+)
+def test_training_seconds_are_those_recorded_else_those_logged(backtest, history, seconds):
+    stored(replace(backtest, history=history is not None), "a")
+    for path in backtest.user_data.rglob("*_history.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | history))
+    run = read_runs(read_configuration([backtest.user_data / "config.json"]), "a", {})[0]
+    log = (
+        "x - Training BTC/USD, 1/2 pairs from a to b, 1/3 trains\n Done training BTC/USD (1.5 secs)"
+    )
+    assert _train_seconds(run, log) == pytest.approx(seconds)
 
 
 def test_zero_is_not_better_than_itself(backtest):

@@ -11,8 +11,13 @@ from freqai_rnn.evaluation.backtests.realised import (
     training_mismatch,
 )
 
-HOUR = pd.Timedelta(hours=1)
 NAN = math.nan
+
+
+def candles(closes: pd.Series) -> pd.DataFrame:
+    """As freqtrade stores them."""
+    prices = dict.fromkeys(("open", "high", "low", "close"), closes)
+    return pd.DataFrame({**prices, "volume": 1.0}).rename_axis("date").reset_index()
 
 
 def hourly(values, start="2024-01-01"):
@@ -36,24 +41,23 @@ def test_label_by_hand(definition, expected):
 
 @pytest.mark.parametrize("suffix", ["feather", "parquet"])
 def test_missing_candles_repeat_the_last_close(tmp_path, suffix):
-    close = hourly([100.0, 101.0, 102.0, 103.0]).rename("close").rename_axis("date")
-    frame = close.drop(close.index[[1, 2]]).reset_index()
+    close = hourly([100.0, 101.0, 102.0, 103.0])
+    frame = candles(close.drop(close.index[[1, 2]]))
     getattr(frame, f"to_{suffix}")(tmp_path / f"BTC_USD-1h.{suffix}")
-    found = read_closes(tmp_path, "BTC/USD", "1h", HOUR, futures=False)
+    found = read_closes(tmp_path, "BTC/USD", "1h", "spot")
     assert found.tolist() == [100.0, 100.0, 100.0, 103.0]
-    assert found.index.equals(close.index)
+    assert found.index.tolist() == close.index.tolist()
 
 
 def test_futures_have_their_own_folder(tmp_path):
     (tmp_path / "futures").mkdir()
-    frame = hourly([1.0, 2.0]).rename("close").rename_axis("date").reset_index()
-    frame.to_feather(tmp_path / "futures/BTC_USDT_USDT-1h-futures.feather")
-    assert len(read_closes(tmp_path, "BTC/USDT:USDT", "1h", HOUR, futures=True)) == 2
+    candles(hourly([1.0, 2.0])).to_feather(tmp_path / "futures/BTC_USDT_USDT-1h-futures.feather")
+    assert len(read_closes(tmp_path, "BTC/USDT:USDT", "1h", "futures")) == 2
 
 
 def test_missing_candle_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"XRP_USD-1h\.feather are missing.*--datadir"):
-        read_closes(tmp_path, "XRP/USD", "1h", HOUR, futures=False)
+        read_closes(tmp_path, "XRP/USD", "1h", "spot")
 
 
 def test_labels_known_by_name_need_no_definition():

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from test_compare import model_run
-from tests.evaluation.freqai_files import Backtest, noisy
+from tests.evaluation.freqai_files import StoredBacktest, model_run, noisy
 
 from freqai_rnn.evaluation.backtests.configuration import read_configuration
 from freqai_rnn.evaluation.backtests.predictions import read_runs
@@ -24,7 +23,7 @@ HEADINGS = "table.sortable th button"
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    backtest = Backtest(folder / "user_data", predict=noisy(0.2))
+    backtest = StoredBacktest(folder / "user_data", predict=noisy(0.2))
     runs = read_runs(read_configuration([backtest.write()]), "test", {})
     evil = [replace(runs[0], model=EVIL, command=EVIL, identifier="evil"), *runs]
     report = write_report(evil, folder, 200)[0]

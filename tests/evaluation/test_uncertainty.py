@@ -9,9 +9,7 @@ from freqai_rnn.evaluation.uncertainty import (
     Estimate,
     block_counts,
     block_length,
-    spread,
-    weighted_ranks,
-    weighted_summary,
+    standard_error,
 )
 
 HORIZON = 4
@@ -25,25 +23,6 @@ def overlapping_labels(n: int, rng: np.random.Generator) -> np.ndarray:
 def slow_predictions(n: int, rng: np.random.Generator) -> np.ndarray:
     """Independent of every label, and alike from candle to candle, as predictions are."""
     return np.convolve(rng.normal(size=n + 19), np.ones(20), "valid")
-
-
-def test_replicate_is_the_metric_of_its_rows():
-    rng = np.random.default_rng(0)
-    # rounded, so that there are ties and zeros
-    realised, predicted = rng.normal(size=(2, 60)).round(1)
-    weights = block_counts(60, 7, 30, rng)
-    found = weighted_summary(
-        realised, predicted, weights.astype(float), weighted_ranks(realised, weights.astype(float))
-    )
-    for i, counts in enumerate(weights):
-        expected = metrics.summary(np.repeat(realised, counts), np.repeat(predicted, counts))
-        assert {name: values[i] for name, values in found.items()} == pytest.approx(expected)
-
-
-def test_ranks_of_drawn_values_by_hand():
-    # drawn: 10, 20, 20, 20, 30 have ranks 1, 3, 3, 3, 5
-    ranks = weighted_ranks(np.array([20.0, 10.0, 30.0, 20.0]), np.array([[2.0, 1.0, 1.0, 1.0]]))
-    assert ranks.tolist() == [[3.0, 1.0, 5.0, 3.0]]
 
 
 def test_replicate_is_made_of_whole_blocks():
@@ -127,7 +106,7 @@ def test_difference_to_itself_is_known_exactly():
     realised, predicted = rng.normal(size=(2, 300))
     both = Bootstrap(1).replicates(realised, {"a": predicted, "b": predicted}, np.arange(300))
     for name in metrics.NAMES:
-        assert spread(both["a"][name] - both["b"][name]) == 0
+        assert standard_error(both["a"][name] - both["b"][name]) == 0
 
 
 def test_same_seed_gives_the_same_errors_whatever_fits_in_memory():

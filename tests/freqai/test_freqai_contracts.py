@@ -87,12 +87,16 @@ def test_a_copied_folder_trains_and_loads_in_another_process(tmp_path, candles, 
 def test_the_wheel_holds_the_package_and_both_model_files(wheel):
     inside = {str(path.relative_to(wheel)) for path in wheel.rglob("*") if path.is_file()}
     models = ROOT / "freqaimodels"
-    package = {str(path.relative_to(models)) for path in models.rglob("freqai_rnn/**/*.py")}
-    assert "freqai_rnn/network/windows.py" in package
+    files = (path for path in models.glob("freqai_rnn/**/*") if path.is_file())
+    package = {str(path.relative_to(models)) for path in files if path.suffix != ".pyc"}
+    assert {
+        "freqai_rnn/network/windows.py",
+        "freqai_rnn/evaluation/pages/page.html.j2",
+        "freqai_rnn/py.typed",
+    } <= package
     assert (
         package
         | {
-            "freqai_rnn/py.typed",
             "freqai_rnn/freqaimodels/LSTMRegressor.py",
             "freqai_rnn/freqaimodels/GRURegressor.py",
         }

@@ -35,7 +35,10 @@ def predicted_one_by_one(
     for row in pd.Index(features["date"]).get_indexer(dates):
         window = values[None, row - S + 1 : row + 1]
         with torch.no_grad():
-            answers.append(model.estimator.network_(window) * torch.from_numpy(model.estimator.calibration_.scale))
+            answers.append(
+                model.estimator.network_(window)
+                * torch.from_numpy(model.estimator.calibration_.scale)
+            )
     frame = pd.DataFrame(torch.cat(answers).numpy(), columns=model.label_names, dtype=float)
     return np.asarray(model.label_pipeline.inverse_transform(frame)[0])[:, 0]
 

@@ -1,1 +1,1 @@
-"""Did the model predict anything? Report and comparison, from the files that FreqAI leaves."""
+"""Tells whether a model predicted anything, from the files that FreqAI leaves."""

@@ -1,4 +1,4 @@
-"""``python -m freqai_rnn compare``: several models on the same candles, and predicting zero.
+"""Compares several models and predicting zero on the same candles.
 
 Errors come from one bootstrap for all models, so that a difference has an error of its own: models
 are wrong on the same candles, and their difference is far better known than each of them.
@@ -18,7 +18,7 @@ from .. import metrics
 from .backtests.configuration import candle_length
 from .backtests.runs import ModelRun
 from .scores import in_words, suspicions
-from .uncertainty import Bootstrap, Estimate, spread
+from .uncertainty import Bootstrap, Estimate, standard_error
 
 ZERO = "zero"
 COMPARED = ("r2_against_zero", "rank_information_coefficient", "mae")
@@ -26,7 +26,7 @@ COMPARED = ("r2_against_zero", "rank_information_coefficient", "mae")
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models and predicting zero on the same candles.
+    """Holds what models and predicting zero are worth on the same candles.
 
     :ivar candles: the rows all models have: pair, date, candle, realised, and one column of
         predictions per model.
@@ -43,7 +43,7 @@ class Comparison:
 
     @property
     def models(self) -> list[str]:
-        """All but zero."""
+        """Return the names of all but zero."""
         return [name for name in self.metrics if name != ZERO]
 
 
@@ -70,7 +70,7 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
     # It predicts no direction, which is not the same as a wrong one.
     values[ZERO]["directional_accuracy"] = math.nan
     measured = {
-        name: {m: Estimate(own[m], spread(replicates[name][m])) for m in metrics.NAMES}
+        name: {m: Estimate(own[m], standard_error(replicates[name][m])) for m in metrics.NAMES}
         for name, own in values.items()
     }
     for run in used:
@@ -86,19 +86,19 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
             run.model: {
                 m: Estimate(
                     values[run.model][m] - values[baseline][m],
-                    spread(replicates[run.model][m] - replicates[baseline][m]),
+                    standard_error(replicates[run.model][m] - replicates[baseline][m]),
                 )
                 for m in COMPARED
             }
             for run in used
             if run.model != baseline
         },
-        warnings=(*warnings, *_lost(used, candles)),
+        warnings=(*warnings, *_few_in_common(used, candles)),
     )
 
 
 def common_candles(runs: Sequence[ModelRun]) -> pd.DataFrame:
-    """The candles that every model predicted, with a column of predictions per model.
+    """Return the candles that every model predicted, with a column of predictions per model.
 
     :raises ValueError: if there are none.
     """
@@ -128,7 +128,7 @@ def _warnings(runs: Sequence[ModelRun]) -> list[str]:
     return lines
 
 
-def _lost(runs: Sequence[ModelRun], candles: pd.DataFrame) -> list[str]:
+def _few_in_common(runs: Sequence[ModelRun], candles: pd.DataFrame) -> list[str]:
     most = max(len(run.stored.evaluated) for run in runs)
     if len(candles) > 0.9 * most:
         return []
@@ -140,7 +140,7 @@ def _lost(runs: Sequence[ModelRun], candles: pd.DataFrame) -> list[str]:
 
 
 def findings(comparison: Comparison) -> list[str]:
-    """What is significant and what is not, in plain words: over two standard errors or not."""
+    """Say what is significant, that is over two standard errors, and what is not."""
     lines = [_against_zero(name, comparison.metrics[name]) for name in comparison.models]
     lines += [
         _against_baseline(name, comparison.baseline, found)
@@ -159,8 +159,8 @@ def _against_zero(name: str, found: Mapping[str, Estimate]) -> str:
     r2, rank = found["r2_against_zero"], found["rank_information_coefficient"]
     if math.isnan(r2.error):
         return f"{name}: too few candles to tell it from predicting zero."
-    size = _chosen(r2, "better than", "worse than", "not distinguishable from")
-    order = _chosen(rank, "agrees with", "is opposite to", "has no significant relation to")
+    size = r2.phrase("better than", "worse than", "not distinguishable from")
+    order = rank.phrase("agrees with", "is opposite to", "has no significant relation to")
     return (
         f"{name} is {size} predicting zero (R² {in_words(r2)}), and the order of its predictions "
         f"{order} that of the returns (rank IC {in_words(rank)})."
@@ -171,18 +171,12 @@ def _against_baseline(name: str, baseline: str, found: Mapping[str, Estimate]) -
     r2, rank = found["r2_against_zero"], found["rank_information_coefficient"]
     if math.isnan(r2.error):
         return f"{name} and {baseline}: too few candles to compare them."
-    size = _chosen(r2, "is more exact than", "is less exact than", "is about as exact as")
-    order = _chosen(rank, "orders better", "orders worse", "orders neither better nor worse")
+    size = r2.phrase("is more exact than", "is less exact than", "is about as exact as")
+    order = rank.phrase("orders better", "orders worse", "orders neither better nor worse")
     return (
         f"{name} {size} {baseline} (R² {_signed(r2)}) and {order} "
         f"(rank IC {_signed(rank)}), on the same candles."
     )
-
-
-def _chosen(estimate: Estimate, above: str, below: str, neither: str) -> str:
-    if not estimate.differs_from(0):
-        return neither
-    return above if estimate.value > 0 else below
 
 
 def _signed(estimate: Estimate) -> str:
@@ -190,7 +184,7 @@ def _signed(estimate: Estimate) -> str:
 
 
 def lead(comparison: Comparison) -> str:
-    """What was compared, on what, and who beats zero, in one line."""
+    """Say in one line what was compared, on what, and who beats zero."""
     first = comparison.runs[0].stored
     dates = comparison.candles["date"]
     pairs = ", ".join(sorted(comparison.candles["pair"].unique()))
@@ -212,7 +206,7 @@ def lead(comparison: Comparison) -> str:
 
 
 def markdown_table(comparison: Comparison) -> str:
-    """The table as it stands in a README."""
+    """Return the table as it stands in a README."""
     header = (
         "| model | R² vs zero | rank IC | direction | RMSE | Δ R² | Δ rank IC | trades | profit "
         "| training | prediction |"
@@ -257,7 +251,7 @@ def _side_notes(run: ModelRun) -> list[str]:
 
 
 def as_mapping(comparison: Comparison) -> dict[str, Any]:
-    """All numbers, ready for JSON."""
+    """Return all numbers, ready for JSON."""
     return {
         "lead": lead(comparison),
         "findings": findings(comparison),

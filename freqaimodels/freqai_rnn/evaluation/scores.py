@@ -1,4 +1,4 @@
-"""Scores of stored predictions: overall, per pair, and per trained model. Imports metrics."""
+"""Scores stored predictions overall, per pair, and per trained model. Imports metrics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OVERALL, PER_PAIR, PER_MODEL = "overall", "pair", "model"
 
 @dataclass(frozen=True)
 class Score:
-    """How good the predictions of some candles are.
+    """Says how good the predictions of some candles are.
 
     :ivar scope: ``overall``, ``pair`` or ``model`` (one pair and training).
     :ivar pair: empty for all pairs.
@@ -49,7 +49,7 @@ class Score:
     warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Ready for JSON; NaN stays NaN."""
+        """Return what is ready for JSON; NaN stays NaN."""
         return {
             "scope": self.scope,
             "pair": self.pair,
@@ -66,7 +66,7 @@ class Score:
 
 
 def score_run(run: StoredRun, n_replicates: int, *, show_progress: bool = True) -> list[Score]:
-    """Scores overall, then per pair, then per trained model, the latter by time.
+    """Return scores overall, then per pair, then per trained model, the latter by time.
 
     :param n_replicates: of the bootstrap.
     """
@@ -145,7 +145,7 @@ def _warnings(
 def suspicions(
     estimates: Mapping[str, Estimate], predicted: FloatArray, spread: float
 ) -> Iterator[str]:
-    """What no sound model shows: knowledge of the future, no spread, zeros.
+    """Yield a warning for what no sound model shows: knowledge of the future, no spread, zeros.
 
     :param spread: of the predictions / that of the labels.
     """
@@ -165,7 +165,7 @@ def suspicions(
 
 
 def in_words(estimate: Estimate, digits: int = 3) -> str:
-    """``0.012 ± 0.034``; the value alone where the error is not known."""
+    """Return ``0.012 ± 0.034``; the value alone where the error is not known."""
     if np.isnan(estimate.value):
         return "not defined"
     value = f"{estimate.value:.{digits}f}".replace("-", "−")
@@ -173,7 +173,7 @@ def in_words(estimate: Estimate, digits: int = 3) -> str:
 
 
 def verdict(run: StoredRun, overall: Score) -> str:
-    """What was tested, on what, and whether it beats zero, in plain words."""
+    """Say in plain words what was tested, on what, and whether it beats zero."""
     pairs = sorted(run.candles["pair"].unique())
     named = ", ".join(pairs) if len(pairs) <= 4 else f"{len(pairs)} pairs"
     return (
@@ -184,16 +184,15 @@ def verdict(run: StoredRun, overall: Score) -> str:
 
 
 def judgement(overall: Score) -> str:
-    """Whether the predictions beat zero beyond their error, and whether their order says more."""
+    """Say whether predictions beat zero beyond their error, and whether their order says more."""
     r2 = overall.metrics["r2_against_zero"]
     rank = overall.metrics["rank_information_coefficient"]
     if np.isnan(r2.value):
         return "There is nothing to evaluate."
     if np.isnan(r2.error):
         return f"That is too little to tell it from chance (R² against zero {in_words(r2)})."
-    size = _compared(r2, "better than", "worse than", "no better and no worse, within error, than")
-    order = _compared(
-        rank,
+    size = r2.phrase("better than", "worse than", "no better and no worse, within error, than")
+    order = rank.phrase(
         "does agree with what happened",
         "is opposite to what happened",
         "says nothing beyond chance",
@@ -202,9 +201,3 @@ def judgement(overall: Score) -> str:
         f"As numbers they are {size} predicting zero (R² {in_words(r2)}); their order {order} "
         f"(rank IC {in_words(rank)})."
     )
-
-
-def _compared(estimate: Estimate, above: str, below: str, neither: str) -> str:
-    if not estimate.differs_from(0):
-        return neither
-    return above if estimate.value > 0 else below

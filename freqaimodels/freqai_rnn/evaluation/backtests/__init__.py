@@ -1,1 +1,1 @@
-"""What a backtest left behind, read with freqtrade's own functions."""
+"""Reads what a backtest left behind, with freqtrade's own functions."""

@@ -1,25 +1,23 @@
-"""freqtrade's configuration files, read as freqtrade reads them, without importing it."""
+"""Reads configuration files, timeframes and timeranges with freqtrade's own functions."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import rapidjson
-
-MAX_DEPTH = 5
-"""Of files that name further files, as in freqtrade."""
-TIMEFRAME_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
+from freqtrade.configuration import TimeRange
+from freqtrade.configuration.load_config import load_file, load_from_files
+from freqtrade.exceptions import ConfigurationError, OperationalException
+from freqtrade.exchange import timeframe_to_seconds
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Merged configuration files, and where they are.
+    """Holds what merged configuration files say, and where they are.
 
     :ivar content: what the files say, later files first; environment variables are not read.
     """
@@ -31,7 +29,7 @@ class Configuration:
 
     @property
     def identifier(self) -> str:
-        """FreqAI's identifier.
+        """Return FreqAI's identifier.
 
         :raises ValueError: if there is none.
         """
@@ -42,8 +40,13 @@ class Configuration:
 
     @property
     def pairs(self) -> list[str]:
-        """The pairs of the configuration; patterns among them are of no use here."""
+        """Return the pairs of the configuration; patterns among them are of no use here."""
         return list(self.content.get("exchange", {}).get("pair_whitelist", []))
+
+    @property
+    def trading_mode(self) -> str:
+        """Return ``spot`` or ``futures``, which decides whose candles are read."""
+        return str(self.content.get("trading_mode") or "spot")
 
     @property
     def _names(self) -> str:
@@ -61,7 +64,18 @@ def read_configuration(
     :raises FileNotFoundError: if a file or folder is missing.
     :raises ValueError: if a file is not JSON.
     """
-    values = _merged(files, Path(), 0)
+    for path in files:  # freqtrade's own errors do not name the file
+        read_json(path)
+    # Not freqtrade's Configuration: it makes a dozen folders, that of a mistyped --datadir too,
+    # replaces the handlers of the log, adds environment variables, and refuses exchanges that
+    # cannot trade.
+    try:
+        values = load_from_files([str(path) for path in files])
+    except OperationalException as error:
+        names = " ".join(str(path) for path in files)
+        raise ValueError(f"add_config_files of {names} must be readable: {error}") from error
+    for key in ("config_files", "add_config_files"):  # merged already
+        values.pop(key, None)
     folder = user_data or Path(values.get("user_data_dir", "user_data"))
     if not folder.is_dir():
         raise FileNotFoundError(f"The user folder {folder} is missing: give it with --userdir.")
@@ -71,34 +85,35 @@ def read_configuration(
 
 
 def candle_length(timeframe: str) -> pd.Timedelta:
-    """Length of a candle, such as ``1h``.
+    """Return the length of a candle, such as ``1h``.
 
     :raises ValueError: for weeks, months and what is no timeframe.
     """
-    number, unit = timeframe[:-1], timeframe[-1:]
-    if not number.isdigit() or int(number) < 1 or unit not in TIMEFRAME_SECONDS:
+    if not re.fullmatch(r"[1-9]\d*[mhd]", timeframe):
         raise ValueError(
             f"timeframe must be minutes, hours or days such as 5m, 1h or 1d, got {timeframe!r}."
         )
-    return pd.Timedelta(seconds=int(number) * TIMEFRAME_SECONDS[unit])
+    return pd.Timedelta(seconds=timeframe_to_seconds(timeframe))
 
 
 def time_window(timerange: str) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
-    """First day and the day after the last of ``YYYYMMDD-YYYYMMDD``; either may be left out.
+    """Return the first moment and the first one too late; None where that side is left out.
 
+    :param timerange: ``YYYYMMDD-YYYYMMDD``, or with times as freqtrade reads them.
     :raises ValueError: for any other text.
     """
-    if not timerange:
-        return None, None
-    match = re.fullmatch(r"(\d{8})?-(\d{8})?", timerange)
-    if match is None:
-        raise ValueError(f"timerange must be YYYYMMDD-YYYYMMDD, got {timerange!r}.")
-    first, stop = (pd.Timestamp(day, tz="UTC") if day else None for day in match.groups())
+    try:
+        parsed = TimeRange.parse_timerange(timerange)
+    except ConfigurationError as error:
+        raise ValueError(
+            f"timerange must be YYYYMMDD-YYYYMMDD, got {timerange!r}: {error}."
+        ) from error
+    first, stop = (None if d is None else pd.Timestamp(d) for d in (parsed.startdt, parsed.stopdt))
     return first, stop
 
 
 def label_definitions(arguments: Sequence[str]) -> dict[str, str]:
-    """Definitions by label from ``NAME=DEFINITION``.
+    """Return definitions by label from ``NAME=DEFINITION``.
 
     :raises ValueError: without an equals sign.
     """
@@ -109,30 +124,6 @@ def label_definitions(arguments: Sequence[str]) -> dict[str, str]:
     return {name: definition for name, _, definition in parts}
 
 
-def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two trees as one; what is in both is taken from ``above``."""
-    merged = deepcopy(dict(below))
-    for key, value in above.items():
-        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = merge(merged[key], value)
-        else:
-            merged[key] = deepcopy(value)
-    return merged
-
-
-def _merged(files: Sequence[str | Path], base: Path, depth: int) -> dict[str, Any]:
-    if depth > MAX_DEPTH:
-        raise ValueError(f"add_config_files must not be deeper than {MAX_DEPTH}: there is a loop.")
-    config: dict[str, Any] = {}
-    for name in files:
-        path = base / name
-        content = read_json(path)
-        further = content.pop("add_config_files", [])
-        below = _merged(further, path.resolve().parent, depth + 1)  # loses, as in freqtrade
-        config = merge(config, merge(below, content))
-    return config
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object as freqtrade does: comments and trailing commas are allowed.
 
@@ -141,9 +132,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"The file {path} is missing.")
-    mode = rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS
     try:
-        content = rapidjson.loads(path.read_text(encoding="utf-8"), parse_mode=mode)
+        content = load_file(path)
     except ValueError as error:
         raise ValueError(f"{path} must be JSON: {error}") from error
     if not isinstance(content, dict):

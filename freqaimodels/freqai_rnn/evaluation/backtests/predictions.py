@@ -1,6 +1,6 @@
-"""What a backtest left behind: FreqAI's predictions with all that is recorded beside them.
+"""Reads FreqAI's predictions with all that is recorded beside them.
 
-Reads FreqAI's files only, so it works for every FreqAI regressor. Imports the candles' modules.
+FreqAI's files are enough, so it works for every FreqAI regressor. Imports its neighbours only.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ MISMATCH = 0.05
 
 
 @dataclass(frozen=True)
-class Slice:
-    """One trained model and the candles it predicted.
+class TrainedSlice:
+    """Describes one trained model, which predicted one slice of the backtest.
 
     :ivar trained: end of its training period.
     :ivar history: what the training left, as in ``TrainedModel.history``; None for other models.
@@ -41,14 +41,18 @@ class Slice:
 
     @property
     def train_seconds(self) -> float:
-        """Seconds of the training; NaN without a history."""
-        evaluations = (self.history or {}).get("evaluations", [])
+        """Return the seconds of the training; NaN without a history."""
+        history = self.history or {}
+        if "train_seconds" in history:
+            return float(history["train_seconds"])
+        # Older files know the epochs only, without what is done before and after them.
+        evaluations = history.get("evaluations", [])
         return sum(record["seconds"] for record in evaluations) if evaluations else float("nan")
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """The predictions of one label by the models of one identifier.
+    """Holds the predictions of one label by the models of one identifier.
 
     :ivar candles: a row per predicted candle and pair: pair, trained, date, candle (number on the
         time axis), predicted, realised (NaN where the future is not known), used (do_predict 1).
@@ -65,7 +69,7 @@ class StoredRun:
     timeframe: str
     label_period_candles: int
     candles: pd.DataFrame
-    slices: tuple[Slice, ...]
+    slices: tuple[TrainedSlice, ...]
     settings: Mapping[str, Any]
     command: str = ""
     result: Mapping[str, Any] = field(default_factory=dict)
@@ -73,12 +77,12 @@ class StoredRun:
 
     @property
     def target(self) -> str:
-        """The label in words."""
+        """Return the label in words."""
         return IN_WORDS[self.definition].format(self.label_period_candles)
 
     @property
     def evaluated(self) -> pd.DataFrame:
-        """The candles that have a prediction and a known future."""
+        """Return the candles that have a prediction and a known future."""
         return self.candles[self.candles["used"] & self.candles["realised"].notna()]
 
 
@@ -101,22 +105,16 @@ def read_runs(
     folder = predictions_folder(configuration.user_data / "models", identifier)
     settings, timeframe, pairs = _recorded_settings(folder, configuration)
     candle = candle_length(timeframe)
-    stored, warnings = _read_predictions(folder, pairs, timerange)
+    stored, warnings = _read_predictions(folder, pairs, timerange, candle)
     names = [name for name in stored.columns if f"{name}_mean" in stored.columns]
-    result = last_backtest(
-        results or configuration.user_data / "backtest_results", identifier.split("/settings-")[0]
-    )
+    results = results or configuration.user_data / "backtest_results"
+    result = last_backtest(results, identifier.split("/settings-")[0])
     horizon = int(settings["feature_parameters"]["label_period_candles"])
-    futures = configuration.content.get("trading_mode", "spot") == "futures"
     closes = {
-        pair: read_closes(configuration.datadir, pair, timeframe, candle, futures=futures)
+        pair: read_closes(configuration.datadir, pair, timeframe, configuration.trading_mode)
         for pair in stored["pair"].unique()
     }
-    slices = tuple(
-        _read_slice(folder, pair, trained)
-        for pair, trained in stored[["pair", "trained"]].drop_duplicates().itertuples(index=False)
-    )
-    warnings += _gaps(stored, candle)
+    slices = _read_slices(folder, stored)
     runs = []
     for label, definition in definitions_for(names, labels).items():
         realised = {pair: realised_labels(c, definition, horizon) for pair, c in closes.items()}
@@ -143,7 +141,7 @@ def read_runs(
 def _recorded_settings(
     folder: Path, configuration: Configuration
 ) -> tuple[dict[str, Any], str, list[str]]:
-    """FreqAI's section, timeframe and pairs of the run, from the records beside it."""
+    """Return FreqAI's section, timeframe and pairs of the run, from the records beside it."""
     record = next(
         (path for path in (folder / "run_params.json", folder.parent / "run_params.json")
          if path.is_file()),
@@ -165,6 +163,7 @@ def _read_predictions(
     folder: Path,
     pairs: list[str],
     timerange: tuple[pd.Timestamp | None, pd.Timestamp | None],
+    candle: pd.Timedelta,
 ) -> tuple[pd.DataFrame, list[str]]:
     frames = []
     for path in sorted(folder.glob("backtesting_predictions/*.feather")):
@@ -191,11 +190,11 @@ def _read_predictions(
             f"{len(stored) - len(newest)} candles were predicted by two models, as slices of "
             "several backtests overlap: the model trained last counts."
         )
-    return newest, warnings
+    return newest, warnings + _gaps(newest, candle)
 
 
 def _gaps(stored: pd.DataFrame, candle: pd.Timedelta) -> list[str]:
-    """FreqAI stores no predictions for a slice whose training failed."""
+    """Return a warning per pair with gaps: a slice whose training failed has no predictions."""
     n_expected = int((stored["date"].max() - stored["date"].min()) // candle) + 1
     return [
         f"{pair} has predictions for {n_stored} of {n_expected} candles: a training may have "
@@ -215,7 +214,12 @@ def _pair_of(coin: str, pairs: list[str], path: Path) -> str:
     return found.pop()
 
 
-def _read_slice(folder: Path, pair: str, trained: pd.Timestamp) -> Slice:
+def _read_slices(folder: Path, stored: pd.DataFrame) -> tuple[TrainedSlice, ...]:
+    trainings = stored[["pair", "trained"]].drop_duplicates().itertuples(index=False)
+    return tuple(_read_slice(folder, pair, trained) for pair, trained in trainings)
+
+
+def _read_slice(folder: Path, pair: str, trained: pd.Timestamp) -> TrainedSlice:
     coin, seconds = pair.split("/")[0], int(trained.timestamp())
     name = f"cb_{coin.lower()}_{seconds}"
     models = folder / f"sub-train-{coin}_{seconds}"
@@ -223,7 +227,7 @@ def _read_slice(folder: Path, pair: str, trained: pd.Timestamp) -> Slice:
     predictions = folder / "backtesting_predictions" / f"{name}_prediction.feather"
     saved = [path.stat().st_mtime for path in models.glob(f"{name}_*")]
     elapsed = predictions.stat().st_mtime - max(saved) if saved else float("nan")
-    return Slice(
+    return TrainedSlice(
         pair=pair,
         trained=trained,
         history=json.loads(history.read_text()) if history.is_file() else None,

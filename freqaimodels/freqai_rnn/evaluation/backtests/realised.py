@@ -1,4 +1,4 @@
-"""What became of a prediction: the realised label of every candle, from closing prices.
+"""Computes the realised label of every candle from closing prices: what became of a prediction.
 
 A label is defined by code in the strategy, which no file records. So a label is evaluated only if
 its definition is one of ``DEFINITIONS``, and FreqAI's own record of the training labels serves to
@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from freqtrade.data.history import get_datahandler
+from freqtrade.enums import CandleType
+from freqtrade.misc import pair_to_filename
 
 KNOWN_LABELS = {"&-return": "return", "&-s_close": "mean-return"}
 """Names with one meaning: this project's label, and that of FreqAI's example strategy."""
@@ -43,7 +46,7 @@ IN_WORDS = {
 
 
 def definitions_for(labels: list[str], given: Mapping[str, str]) -> dict[str, str]:
-    """Which definition each label to be evaluated has.
+    """Return the definition of each label to be evaluated.
 
     :param labels: all labels of the predictions.
     :param given: definition by label, of the labels to evaluate; empty takes all ``labels``, which
@@ -70,35 +73,30 @@ def definitions_for(labels: list[str], given: Mapping[str, str]) -> dict[str, st
     return dict(given) or {label: KNOWN_LABELS[label] for label in labels}
 
 
-def read_closes(
-    datadir: Path, pair: str, timeframe: str, candle: pd.Timedelta, *, futures: bool
-) -> pd.Series:
-    """Closing prices by opening time, with holes filled as freqtrade fills them: last close.
+def read_closes(datadir: Path, pair: str, timeframe: str, trading_mode: str) -> pd.Series:
+    """Return closing prices by opening time, with holes filled as freqtrade fills them: last close.
 
     :param datadir: freqtrade's folder of candles.
-    :param candle: length of a candle of ``timeframe``.
+    :param trading_mode: of the configuration; futures have candles of their own.
     :raises FileNotFoundError: if there are no candles in a readable format.
     """
-    name = pair
-    for character in "/ .@$+:":  # as in freqtrade.misc.pair_to_filename
-        name = name.replace(character, "_")
-    stem = f"futures/{name}-{timeframe}-futures" if futures else f"{name}-{timeframe}"
-    for suffix, read in ((".feather", pd.read_feather), (".parquet", pd.read_parquet)):
-        path = datadir / f"{stem}{suffix}"
-        if path.is_file():
-            candles = read(path, columns=["date", "close"])
-            dates = pd.to_datetime(candles["date"], utc=True)
-            close = pd.Series(candles["close"].to_numpy(dtype=np.float64), index=dates)
-            close = close[~close.index.duplicated(keep="last")].sort_index()
-            return close.resample(candle).last().ffill()
+    kind = CandleType.get_default(trading_mode)
+    for data_format in ("feather", "parquet"):
+        handler = get_datahandler(datadir, data_format)
+        # load_pair_history would warn about a missing feather file before it finds the other.
+        candles = handler.ohlcv_load(pair, timeframe, kind, warn_no_data=False)
+        if len(candles):
+            return pd.Series(candles["close"].to_numpy(np.float64), index=candles["date"])
+    folder = datadir / "futures" if kind == CandleType.FUTURES else datadir
+    name = pair_to_filename(pair)
     raise FileNotFoundError(
-        f"The candles {datadir / stem}.feather are missing, which tell what {pair} did: give their "
-        "folder with --datadir (feather and parquet can be read)."
+        f"The candles {folder / name}-{timeframe}.feather are missing, which tell what {pair} did: "
+        "give their folder with --datadir (feather and parquet can be read)."
     )
 
 
 def realised_labels(close: pd.Series, definition: str, label_period_candles: int) -> pd.Series:
-    """The label of every candle; NaN where its future is not in the data.
+    """Return the label of every candle; NaN where its future is not in the data.
 
     :param close: by opening time, without holes.
     :param definition: among ``DEFINITIONS``.
@@ -109,7 +107,7 @@ def realised_labels(close: pd.Series, definition: str, label_period_candles: int
 def training_mismatch(
     labels: pd.Series, trained: pd.Timestamp, train_days: float, test_size: float, recorded: float
 ) -> float | None:
-    """How far FreqAI's record of its training labels is from the same labels computed here.
+    """Compare FreqAI's record of its training labels with the same labels computed here.
 
     :param labels: by opening time.
     :param trained: end of the training period.

@@ -1,19 +1,20 @@
-"""Where a backtest left its files, and freqtrade's own summary of it. Imports nothing of ours."""
+"""Finds what a backtest left, and freqtrade's own summary of it. Imports nothing of ours."""
 
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from freqtrade.data.btanalysis import load_backtest_stats, load_file_from_zip
 
 MAX_RESULTS = 50
 """Results looked through, newest first, for the one that made the predictions."""
 
 
 class BacktestResult(NamedTuple):
-    """The backtest that used an identifier last."""
+    """Describes the backtest that used an identifier last."""
 
     model: str
     command: str
@@ -21,7 +22,7 @@ class BacktestResult(NamedTuple):
 
 
 def predictions_folder(models: Path, identifier: str) -> Path:
-    """The folder that holds ``backtesting_predictions``; of several, the one last written to.
+    """Return the folder that holds ``backtesting_predictions``; of several, the last written to.
 
     :param models: the user folder's ``models``.
     :raises FileNotFoundError: if there is none.
@@ -48,15 +49,14 @@ def predictions_folder(models: Path, identifier: str) -> Path:
 
 
 def last_backtest(results: Path, identifier: str) -> BacktestResult:
-    """The newest result of a backtest with an identifier; empty if there is none."""
+    """Return the newest result of a backtest with an identifier; empty if there is none."""
     files = sorted(results.glob("*.zip"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in files[:MAX_RESULTS]:
-        with zipfile.ZipFile(path) as archive:
-            members = {name: name for name in archive.namelist()}
-            if f"{path.stem}.json" not in members or f"{path.stem}_config.json" not in members:
-                continue
-            strategies = json.loads(archive.read(f"{path.stem}.json"))["strategy"]
-            config = json.loads(archive.read(f"{path.stem}_config.json"))
+        try:
+            strategies = load_backtest_stats(path)["strategy"]
+            config = json.loads(load_file_from_zip(path, f"{path.stem}_config.json"))
+        except ValueError:  # another archive, or a broken one
+            continue
         for name, summary in strategies.items():
             if summary.get("freqai_identifier") == identifier:
                 model = str(summary.get("freqaimodel") or "")

@@ -1,14 +1,15 @@
-"""One ``freqtrade backtesting`` per model, alike in all but the model and its own settings."""
+"""Runs one ``freqtrade backtesting`` per model, alike in all but the model and its settings."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from .configuration import Configuration, read_json, time_window
 from .predictions import StoredRun, read_runs
 
 DEFAULT_SETTINGS = Path(__file__).with_name("compare.json")
-LEFT_OUT = ("api_server", "discord", "telegram", "webhook", "log_config", "add_config_files")
+LEFT_OUT = ("api_server", "discord", "telegram", "webhook", "log_config")
 """Sections not copied to the file of a backtest: secrets of no use in it; what hides its log."""
 PACKAGES = ("freqtrade", "freqai-rnn", "lightgbm", "torch")
 TRAINING = re.compile(
@@ -34,7 +35,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class ModelRun:
-    """A finished backtest of one model.
+    """Describes a finished backtest of one model.
 
     :ivar seconds: of the whole command; training and prediction are part of it.
     :ivar train_seconds: of all trainings, NaN if not known; of the run that made the models.
@@ -51,7 +52,7 @@ class ModelRun:
 
 
 def read_settings(path: Path, models: Sequence[str] | None) -> dict[str, dict[str, Any]]:
-    """The settings of each model to compare.
+    """Return the settings of each model to compare.
 
     :param models: None takes all of the file.
     :raises ValueError: for a model without settings.
@@ -70,7 +71,7 @@ def read_settings(path: Path, models: Sequence[str] | None) -> dict[str, dict[st
 def model_configuration(
     configuration: Configuration, model: str, settings: Mapping[str, Any], code: str = ""
 ) -> dict[str, Any]:
-    """The whole configuration of one backtest.
+    """Return the whole configuration of one backtest.
 
     FreqAI takes any model and prediction it finds under an identifier for its own, whatever they
     were made with: so the identifier follows from all that shapes them.
@@ -99,7 +100,7 @@ def model_configuration(
 
 
 def strategy_code(configuration: Configuration, strategy: str) -> str:
-    """Text of the strategy's file, empty if it is not where freqtrade looks first."""
+    """Return the text of the strategy's file, empty if it is not where freqtrade looks first."""
     folder = configuration.content.get("strategy_path")
     folders = [*([Path(folder)] if folder else []), configuration.user_data / "strategies"]
     for path in (found / f"{strategy}.py" for found in folders):
@@ -149,7 +150,7 @@ def run_model(
         stored=stored,
         settings=settings,
         seconds=seconds,
-        train_seconds=_train_seconds(_text(log, 0), stored),
+        train_seconds=_train_seconds(stored, _text(log, 0)),
         n_models=len(stored.slices),
         prediction_seconds=sum(part.prediction_seconds for part in stored.slices),
         failures=tuple(line for line in new.splitlines() if "raised exception" in line),
@@ -192,18 +193,23 @@ def _last_errors(text: str) -> str:
     return "".join(f"freqtrade says: {line.split(' - ', 3)[-1]} " for line in lines[-2:])
 
 
-def _train_seconds(text: str, stored: StoredRun) -> float:
-    """From freqtrade's log, else from the histories beside the models."""
-    seconds = dict(_logged_seconds(text))
-    if seconds:
-        return sum(seconds.values())
-    return sum(part.train_seconds for part in stored.slices)
+def _train_seconds(stored: StoredRun, log: str) -> float:
+    """Return the seconds of all trainings, as recorded, else as logged, else NaN."""
+    recorded = sum(part.train_seconds for part in stored.slices)
+    return _logged_train_seconds(log) if math.isnan(recorded) else recorded
 
 
-def _logged_seconds(text: str) -> Iterator[tuple[tuple[str, str], float]]:
+def _logged_train_seconds(log: str) -> float:
+    """Return the seconds that freqtrade logged, each window's last training only.
+
+    A sentence of a log is no interface, but freqtrade's own models leave no other trace: FreqAI
+    times trainings in its live loop (``train_timer``, the metric tracker), never in a backtest.
+    """
+    seconds: dict[tuple[str, str], float] = {}
     window = ("", "")
-    for line in text.splitlines():
+    for line in log.splitlines():
         if match := TRAINING.search(line):
             window = (match["pair"], match["period"])
         elif match := DONE.search(line):
-            yield window, float(match["seconds"])
+            seconds[window] = float(match["seconds"])
+    return sum(seconds.values()) if seconds else math.nan

@@ -1,1 +1,1 @@
-"""Reports and comparisons as pages."""
+"""Writes reports and comparisons as pages."""

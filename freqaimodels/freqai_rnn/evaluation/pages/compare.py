@@ -1,43 +1,30 @@
-"""The page of a comparison, and the command that makes it."""
+"""Makes the page of a comparison: ``python -m freqai_rnn compare``."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 
-from ..backtests import runs as compare_runs
 from ..backtests.configuration import Configuration
+from ..backtests.runs import (
+    DEFAULT_SETTINGS,
+    model_configuration,
+    read_settings,
+    run_model,
+    strategy_code,
+)
 from ..comparison import COMPARED, Comparison, as_mapping, compare, findings, lead
 from ..uncertainty import N_REPLICATES
 from .figures import COLOURS, MAX_POINTS, Chart, style
-from .html import (
-    Card,
-    Cell,
-    Column,
-    bullets,
-    card,
-    chart_cards,
-    estimate,
-    heading,
-    number,
-    page,
-    table,
-)
-from .report import (
-    EXPLANATION,
-    METRIC_COLUMNS,
-    as_json,
-    metric_cells,
-    run_record,
-    versions,
-    write_text,
-)
+from .html import NOTHING, Box, Cell, Charts, Column, Heading, Part, Table, estimate, number, page
+from .record import run_record, write_page
+from .report import EXPLANATION, METRIC_COLUMNS, metric_cells
 
 COLUMNS = (
     Column("model", is_text=True),
@@ -82,79 +69,66 @@ def run_comparison(
     :return: the comparison and the files written.
     :raises ValueError: if a model has no settings or leaves no predictions.
     """
-    path = settings or compare_runs.DEFAULT_SETTINGS
-    chosen = compare_runs.read_settings(path, models)
+    chosen = read_settings(settings or DEFAULT_SETTINGS, models)
     strategy = str(configuration.content.get("strategy", ""))
-    code = compare_runs.strategy_code(configuration, strategy)
+    code = strategy_code(configuration, strategy)
     timerange = timerange or str(configuration.content.get("timerange", ""))
     runs = []
     for model, own in chosen.items():
-        config = compare_runs.model_configuration(configuration, model, own, code)
-        runs.append(
-            compare_runs.run_model(configuration, config, own, labels, timerange, model_path)
-        )
+        config = model_configuration(configuration, model, own, code)
+        runs.append(run_model(configuration, config, own, labels, timerange, model_path))
         say(f"{model}: {runs[-1].n_models} models, {runs[-1].seconds:.0f} s")
     comparison = compare(runs, baseline, n_replicates)
-    output.mkdir(parents=True, exist_ok=True)
     created = datetime.now(UTC)
-    written = [output / "compare.html", output / "compare.json"]
-    write_text(written[0], comparison_page(comparison, created))
-    content = {
-        "created": created.isoformat(timespec="seconds"),
-        "versions": versions(),
-        "n_replicates": n_replicates,
-        **as_mapping(comparison),
-    }
-    write_text(written[1], as_json(content))
-    return comparison, written
+    html = comparison_page(comparison, created)
+    numbers = as_mapping(comparison)
+    return comparison, write_page(output / "compare", html, numbers, created, n_replicates)
 
 
 def comparison_page(comparison: Comparison, created: datetime) -> str:
-    """The whole page."""
-    cards = []
+    """Return the whole page."""
+    parts: list[Part] = []
     if comparison.warnings:
-        cards.append(card("Warnings", bullets(comparison.warnings), kind="warnings"))
-    cards += [
-        card("What is significant and what is not", bullets(findings(comparison), "findings")),
+        parts.append(Box("Warnings", bullets=comparison.warnings, kind="warnings"))
+    said = findings(comparison)
+    parts += [
+        Box("What is significant and what is not", bullets=said, bullets_kind="findings"),
         _numbers(comparison),
         _differences(comparison),
-        chart_cards([forest(comparison), saved_error(comparison)], "compare"),
+        Charts([forest(comparison), saved_error(comparison)], "compare"),
         _trades(comparison),
-        heading("Records"),
+        Heading("Records"),
     ]
     for run in comparison.runs:
-        cards += [
-            Card(f"<h3>{html.escape(run.model)}</h3>"),
-            run_record(replace(run.stored, settings=run.settings or run.stored.settings)),
-        ]
+        stored = replace(run.stored, settings=run.settings or run.stored.settings)
+        parts += [Heading(run.model, level=3), run_record(stored)]
     return page(
         "LSTM, GRU, LightGBM or nothing?",
         [lead(comparison)],
-        cards,
+        parts,
         f"Made by freqai-rnn on {created:%Y-%m-%d %H:%M} UTC. The past says nothing certain about "
         "later candles, and good predictions are not yet a profit.",
     )
 
 
-def _numbers(comparison: Comparison) -> Card:
+def _numbers(comparison: Comparison) -> Box:
     runs = {run.model: run for run in comparison.runs}
     rows = []
     for name, found in comparison.metrics.items():
         run = runs.get(name)
-        nothing = Cell("–", None)
         rows.append(
             [
                 Cell(name, name),
                 *metric_cells(found),
-                number(float(run.stored.candles["used"].mean()), ".1%") if run else nothing,
-                number(run.train_seconds, ".1f") if run else nothing,
-                number(run.prediction_seconds, ".2f") if run else nothing,
+                number(float(run.stored.candles["used"].mean()), ".1%") if run else NOTHING,
+                number(run.train_seconds, ".1f") if run else NOTHING,
+                number(run.prediction_seconds, ".2f") if run else NOTHING,
             ]
         )
-    return card("The numbers, on the same candles", f"<p>{EXPLANATION}</p>", table(COLUMNS, rows))
+    return Box("The numbers, on the same candles", EXPLANATION, table=Table(COLUMNS, rows))
 
 
-def _differences(comparison: Comparison) -> Card:
+def _differences(comparison: Comparison) -> Box:
     rows = [
         [
             Cell(name, name),
@@ -164,10 +138,10 @@ def _differences(comparison: Comparison) -> Card:
         for name, found in comparison.differences.items()
     ]
     text = "Model minus baseline, candle by candle, so the error is that of the difference itself."
-    return card(f"Against {comparison.baseline}", f"<p>{text}</p>", table(DIFFERENCE_COLUMNS, rows))
+    return Box(f"Against {comparison.baseline}", text, table=Table(DIFFERENCE_COLUMNS, rows))
 
 
-def _trades(comparison: Comparison) -> Card:
+def _trades(comparison: Comparison) -> Box:
     rows = []
     for run in comparison.runs:
         result: Mapping[str, Any] = run.stored.result
@@ -186,17 +160,17 @@ def _trades(comparison: Comparison) -> Card:
         "A side note: one path of few trades, mostly luck, no error known. The strategy's "
         f"thresholds suit some models more than others.{market}"
     )
-    return card("Trades", f"<p>{html.escape(text)}</p>", table(TRADE_COLUMNS, rows))
+    return Box("Trades", text, table=Table(TRADE_COLUMNS, rows))
 
 
 def forest(comparison: Comparison) -> Chart:
-    """Rank IC of every model with two standard errors."""
+    """Draw the rank IC of every model with two standard errors."""
     figure = go.Figure()
     names = [*reversed(comparison.models)]
     found = [comparison.metrics[name]["rank_information_coefficient"] for name in names]
     figure.add_scatter(
         x=[one.value for one in found],
-        y=[html.escape(name) for name in names],
+        y=[escape(name) for name in names],
         mode="markers",
         marker={"size": 11, "color": COLOURS[0]},
         error_x={"type": "data", "array": [2 * one.error for one in found], "color": "#475569"},
@@ -213,7 +187,7 @@ def forest(comparison: Comparison) -> Chart:
 
 
 def saved_error(comparison: Comparison) -> Chart:
-    """Squared error saved against predicting zero, summed up over time."""
+    """Draw the squared error saved against predicting zero, summed up over time."""
     candles = comparison.candles.sort_values("date")
     total = float((candles["realised"] ** 2).sum())
     figure = go.Figure()
@@ -222,7 +196,7 @@ def saved_error(comparison: Comparison) -> Chart:
         line = saved.groupby(candles["date"]).sum().cumsum() / total
         line = line.iloc[:: -(-len(line) // MAX_POINTS)]
         figure.add_scatter(
-            name=html.escape(name),
+            name=escape(name),
             x=[f"{date:%Y-%m-%d %H:%M}" for date in line.index],
             y=line.to_numpy(dtype="float32"),
             mode="lines",

@@ -1,4 +1,4 @@
-"""Charts of a report, as plotly figures. Texts in them are escaped, as plotly reads some HTML."""
+"""Draws the charts of a report with plotly. Texts are escaped, as plotly reads some HTML."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..backtests.configuration import candle_length
-from ..backtests.predictions import Slice, StoredRun
+from ..backtests.predictions import StoredRun, TrainedSlice
 from ..scores import PER_MODEL, Score
-from ..uncertainty import Bootstrap, FloatArray, spread
+from ..uncertainty import Bootstrap, FloatArray, standard_error
 
 PREDICTED, REALISED, PALE, MUTED = "#2563eb", "#d97706", "#f2c08a", "#94a3b8"
 COLOURS = ("#2563eb", "#d97706", "#059669", "#db2777", "#7c3aed", "#0891b2", "#65a30d", "#dc2626")
@@ -26,7 +26,7 @@ N_GROUPS = 10
 
 
 class Chart(NamedTuple):
-    """A figure and what to say about it.
+    """Holds a figure and what to say about it.
 
     :ivar size: ``full`` width, ``half``, or ``small``; neighbours of one size share a row.
     """
@@ -38,7 +38,7 @@ class Chart(NamedTuple):
 
 
 def charts(run: StoredRun, scores: Sequence[Score], n_replicates: int) -> list[Chart]:
-    """All charts of a run that have something to show."""
+    """Return all charts of a run that have something to show."""
     found = [rank_ic_over_time(scores)]
     if run.evaluated["predicted"].nunique() >= N_GROUPS:
         found += [by_decile(run, n_replicates), cloud(run)]
@@ -47,7 +47,7 @@ def charts(run: StoredRun, scores: Sequence[Score], n_replicates: int) -> list[C
 
 
 def style(figure: go.Figure, height: int) -> go.Figure:
-    """The look that all charts share."""
+    """Give a figure the look that all charts share."""
     figure.update_layout(
         height=height,
         margin={"l": 56, "r": 12, "t": 28, "b": 44},
@@ -64,7 +64,7 @@ def style(figure: go.Figure, height: int) -> go.Figure:
 
 
 def rank_ic_over_time(scores: Sequence[Score]) -> Chart:
-    """A bar per trained model, with two standard errors."""
+    """Draw a bar per trained model, with two standard errors."""
     figure = go.Figure()
     models = [score for score in scores if score.scope == PER_MODEL]
     for i, pair in enumerate(sorted({score.pair for score in models})):
@@ -89,7 +89,7 @@ def rank_ic_over_time(scores: Sequence[Score]) -> Chart:
 
 
 def by_decile(run: StoredRun, n_replicates: int) -> Chart:
-    """Mean of what happened, by tenth of the predictions."""
+    """Draw the mean of what happened, by tenth of the predictions."""
     rows = run.evaluated
     group = pd.qcut(rows["predicted"].rank(method="first"), N_GROUPS, labels=False).to_numpy()
     realised, errors = _group_means(run, rows, group, n_replicates)
@@ -135,12 +135,12 @@ def _group_means(
             for weights in bootstrap.weights(rows["candle"].to_numpy())
         ]
     replicates = np.concatenate(means) if means else np.empty((0, N_GROUPS))
-    errors = np.array([spread(replicates[:, i]) for i in range(N_GROUPS)])
+    errors = np.array([standard_error(replicates[:, i]) for i in range(N_GROUPS)])
     return members.T @ realised / members.sum(axis=0), errors
 
 
 def cloud(run: StoredRun) -> Chart:
-    """Prediction and what happened, a dot per candle, coloured by how many are there."""
+    """Draw prediction and what happened, a dot per candle, coloured by how many are there."""
     rows = run.evaluated
     x, y = rows["predicted"].to_numpy(), rows["realised"].to_numpy()
     shown = np.random.default_rng(0).permutation(len(rows))[:MAX_POINTS]
@@ -197,7 +197,7 @@ def _density(x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def over_time(run: StoredRun) -> Chart:
-    """Prediction and what happened, candle by candle, a row per pair."""
+    """Draw prediction and what happened, candle by candle, a row per pair."""
     pairs = sorted(run.candles["pair"].unique())
     shown = pairs[:MAX_PAIRS]
     figure = make_subplots(
@@ -248,13 +248,13 @@ def _thinned(candles: pd.DataFrame, candle: pd.Timedelta) -> tuple[pd.DataFrame,
     return (lines if step == 1 else lines.resample(candle * step).mean()), step
 
 
-def loss_curves(slices: Sequence[Slice]) -> list[Chart]:
-    """Training and validation loss of every training that has a record, latest last."""
+def loss_curves(slices: Sequence[TrainedSlice]) -> list[Chart]:
+    """Draw training and validation loss of every training that has a record, latest last."""
     trained = [part for part in slices if (part.history or {}).get("evaluations")]
     return [_loss_curve(part) for part in trained[-MAX_CURVES:]]
 
 
-def _loss_curve(part: Slice) -> Chart:
+def _loss_curve(part: TrainedSlice) -> Chart:
     history = part.history or {}
     evaluations, best = history["evaluations"], history.get("best_epoch")
     numbers = [evaluation["epoch"] for evaluation in evaluations]

@@ -81,11 +81,46 @@ def test_fast_training_equals_a_naive_loop_over_chunks(cell_type, n_train, batch
         assert_same_weights(checkpoint.network, after, rtol=0, atol=1e-6)
 
 
-def test_fast_training_is_evaluated_on_exact_windows():
-    data = make_data(weighted=True)
-    for checkpoint in train(data, make_settings(training_mode="fast", n_checkpoints=3)).checkpoints:
-        expected = naive_mean_loss(checkpoint.network, *data[::2], S, "mse")
-        assert checkpoint.loss == pytest.approx(expected, rel=1e-6)
+def naive_chunk_loss(network, data: Data) -> float:
+    """Weighted mean loss of the validation targets, each seen from the first row of its chunk."""
+    valid, total = data.valid, 0.0
+    rows = valid.rows.tolist()
+    for number, row in enumerate(rows):
+        first_of_chunk = next(other for other in rows if other // S == row // S)
+        with torch.no_grad():
+            seen = data.features[None, first_of_chunk - S + 1 : row + 1]
+            errors = network(seen)[0] - valid.values[number]
+        total += float(valid.weights[number] * errors.square().mean())
+    return total / float(valid.weights.sum())
+
+
+@pytest.mark.parametrize("cell_type", ["lstm", "gru"])
+def test_fast_training_is_evaluated_on_chunks(cell_type):
+    data = make_data(21, 23, weighted=True)
+    keep = torch.arange(23) % 5 != 2  # rows in between without a target
+    data = data._replace(valid=WindowTargets(*(item[keep] for item in data.valid)))
+    settings = make_settings(training_mode="fast", n_checkpoints=3, cell_type=cell_type)
+    for checkpoint in train(data, settings).checkpoints:
+        expected = naive_chunk_loss(checkpoint.network, data)
+        assert checkpoint.loss == pytest.approx(expected, rel=1e-5)
+        assert checkpoint.loss != naive_mean_loss(checkpoint.network, *data[::2], S, "mse")
+
+
+def test_more_chunks_than_are_computed_at_once_are_evaluated_alike(monkeypatch):
+    data = make_data(9, 50)
+    settings = make_settings(training_mode="fast", max_epochs=1)
+    whole = train(data, settings).history[0].valid_loss
+    monkeypatch.setattr("freqai_rnn.network.prediction.CHUNKS_AT_ONCE", 3)
+    assert train(data, settings).history[0].valid_loss == pytest.approx(whole, rel=1e-6)
+
+
+def test_without_a_batch_size_a_step_is_one_chunk():
+    data = make_data(21, 7)
+    first_losses = [
+        train(data, make_settings(training_mode="fast", batch_size=size)).history[0].train_loss
+        for size in (None, S, S + 1)
+    ]
+    assert first_losses[0] == first_losses[1] != first_losses[2]
 
 
 def test_fast_training_reads_nothing_behind_the_last_target_of_a_chunk():

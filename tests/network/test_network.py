@@ -1,5 +1,7 @@
 """The network: shapes, sizes, and its arithmetic written out in NumPy."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from torch import nn
 
 from freqai_rnn import Settings
 from freqai_rnn.network.gru import GRU
-from freqai_rnn.network.recurrent_network import RecurrentNetwork
+from freqai_rnn.network.recurrent_network import RecurrentNetwork, gate_bias
 
 NAMES = {"ih": "weight_ih", "hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh"}
 GATES = {"lstm": 4, "gru": 3}
@@ -146,3 +148,44 @@ def test_dropout_is_between_the_layers_and_in_the_head(num_layers, between):
     network = make(dropout=0.3, num_layers=num_layers)
     assert network.recurrent.dropout == between
     assert network.head[2].p == 0.3
+
+
+@pytest.mark.parametrize("memory", [0.25, 0.5, 1.44, 24.0, 1000.0])
+def test_a_gate_of_a_memory_leaves_a_share_of_1_e_after_so_many_candles(memory):
+    kept = 1 / (1 + math.exp(-gate_bias(memory)))
+    assert kept**memory == pytest.approx(1 / math.e, rel=1e-6)
+
+
+def test_the_start_of_torch_is_a_memory_of_1_44_candles_and_of_keras_3_2():
+    assert gate_bias(1 / math.log(2)) == pytest.approx(0, abs=1e-12)
+    assert gate_bias(3.2) == pytest.approx(1, abs=0.01)
+    assert math.isfinite(gate_bias(1e-6))
+
+
+@both_cells
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_the_initial_memory_moves_the_bias_of_one_gate_and_nothing_else(cell_type, num_layers):
+    start, short = (
+        make(cell_type=cell_type, num_layers=num_layers, initial_memory=memory)
+        for memory in (1 / math.log(2), 0.5)
+    )
+    size = start.recurrent.hidden_size
+    for (name, before), after in zip(start.named_parameters(), short.parameters(), strict=True):
+        expected = before.detach().clone()
+        if "bias_ih" in name:
+            expected[size : 2 * size] += -math.log(math.exp(2) - 1)
+        torch.testing.assert_close(after.detach(), expected)
+
+
+@both_cells
+@pytest.mark.parametrize("memory", [0.5, 1 / math.log(2), 5.0])
+def test_a_state_fades_as_the_initial_memory_says(cell_type, memory):
+    """Which gate it is: what the first candle leaves in the cell, candle by candle."""
+    network = make(cell_type=cell_type, initial_memory=memory, hidden_size=64, num_layers=1)
+    nn.init.zeros_(network.recurrent.weight_hh_l0)  # the state reaches the next one as it is
+    left = []
+    for length in (3, 4):
+        windows = torch.zeros(1, length, 3, requires_grad=True)
+        network.states(windows)[0, -1].sum().backward()
+        left.append(float(windows.grad[0, 0].norm()))
+    assert left[1] / left[0] == pytest.approx(math.exp(-1 / memory), rel=0.1)

@@ -87,6 +87,30 @@ def test_the_checkpoints_are_the_epochs_with_the_lowest_validation_loss(noisy, n
         assert recomputed == pytest.approx(checkpoint.loss, rel=1e-6)
 
 
+@pytest.mark.parametrize("n_checkpoints", [1, 2, 5, 30])
+def test_the_checkpoints_are_averaged_unless_the_best_validates_better(noisy, n_checkpoints):
+    data, settings, _ = noisy
+    result = train(data, Settings(**vars(settings) | {"n_checkpoints": n_checkpoints}))
+    states = [checkpoint.network.state_dict() for checkpoint in result.checkpoints]
+    average = new_network(settings)
+    average.load_state_dict(
+        {name: sum(state[name] for state in states) / len(states) for name in states[0]}
+    )
+    loss = naive_mean_loss(average, *data[::2], S, "mse")
+    is_better = loss <= 1.01 * result.checkpoints[0].loss
+    assert result.is_average == (is_better and n_checkpoints > 1)
+    expected = average if is_better else result.checkpoints[0].network
+    assert_same_weights(result.network, expected, rtol=0, atol=1e-6)
+
+
+def test_both_outcomes_of_averaging_are_among_the_cases(noisy):
+    data, settings, _ = noisy
+    outcomes = {
+        train(data, Settings(**vars(settings) | {"n_checkpoints": n})).is_average for n in (2, 30)
+    }
+    assert outcomes == {True, False}
+
+
 def test_checkpoints_are_copies_of_their_own_epoch(noisy):
     data, settings, _ = noisy
     expected = naive_epochs(data, Settings(**vars(settings) | {"max_epochs": 6}))

@@ -27,6 +27,10 @@ class Calibration(NamedTuple):
     scale: FloatArray
     t_value: FloatArray
 
+    def in_words(self) -> str:
+        """Return ``0.31 (t 1.2)`` for each label."""
+        return ", ".join(f"{scale:.3g} (t {t:.1f})" for scale, t in zip(*self, strict=True))
+
 
 def no_calibration(n_labels: int) -> Calibration:
     """Leave predictions as they are."""

@@ -257,14 +257,9 @@ class RecurrentRegressor(CandleRegressor):
         best = min(record.valid_loss for record in self.history_ if record.valid_loss is not None)
         return (
             f"{text}; best epoch {self.best_epoch_:g} with validation loss {best:.6g} "
-            f"(predicting the training mean: {baseline:.6g}); {self._scale_in_words()}."
+            f"(predicting the training mean: {baseline:.6g}); predictions scaled by "
+            f"{self.calibration_.in_words()}."
         )
-
-    def _scale_in_words(self) -> str:
-        if self.settings_.calibration is None:
-            return "predictions are not scaled"
-        found = zip(*self.calibration_, strict=True)
-        return "predictions scaled by " + ", ".join(f"{s:.3g} (t {t:.1f})" for s, t in found)
 
     def __getstate__(self) -> dict[str, Any]:
         """Let weights travel as the bytes of ``torch.save``, to be read weights-only."""

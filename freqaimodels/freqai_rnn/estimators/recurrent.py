@@ -48,15 +48,12 @@ class RecurrentRegressor(CandleRegressor):
     The parameters are those of ``Settings``, which also says what they mean; here they are stored
     as given, as scikit-learn wants it, and checked by ``fit``.
 
-    :ivar network_: the trained network: the average of the best checkpoints' weights, or the best
-        one where that validates better.
-    :ivar is_average_: which of the two it is.
+    :ivar network_: the trained network: the average of the best checkpoints' weights
+        (``is_average_``), or the best one where that validates better.
     :ivar calibration_: by what its predictions are multiplied, per label; see ``calibration``.
     :ivar history_: one ``EvaluationRecord`` per evaluation.
-    :ivar best_epoch_: epochs trained at the lowest validation loss, such as 1.25 (without
-        validation, all).
-    :ivar n_train_windows_: windows that trained the weights.
-    :ivar n_valid_windows_: windows that chose among them.
+    :ivar best_epoch_: epochs trained at the lowest validation loss, such as 1.25.
+    :ivar n_train_windows_: windows that trained the weights; ``n_valid_windows_`` chose among them.
     :ivar split_: the rows behind these two numbers.
     :ivar settings_: the settings of this fit.
     :ivar summary_: what this fit did, in the words of its log line.
@@ -199,7 +196,9 @@ class RecurrentRegressor(CandleRegressor):
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], FloatArray]:
         if y is None:
-            raise ValueError("RecurrentRegressor requires y to be passed, but y is None.")
+            raise ValueError(
+                "RecurrentRegressor requires y to be passed, but the target y is None."
+            )
         features = self.read_features(X, reset=True)
         targets = self.read_targets(y)
         check_consistent_length(features, targets)

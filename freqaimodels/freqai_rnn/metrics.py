@@ -141,13 +141,12 @@ def weighted_ranks(values: FloatArray, weights: FloatArray) -> FloatArray:
     # that follow ``before`` smaller ones and end at ``upto`` have the ranks before + 1 … upto in
     # every replicate, only with other numbers, and share the mean of these.
     _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
-    order = np.argsort(group, kind="stable")
-    upto = np.take(
-        np.cumsum(np.take(weights, order, axis=1), axis=1), np.cumsum(counts) - 1, axis=1
-    )
+    drawn = np.take(weights, np.argsort(group, kind="stable"), axis=1)
+    upto = np.take(np.cumsum(drawn, axis=1, out=drawn), np.cumsum(counts) - 1, axis=1)
     middle = upto + 1
     middle[:, 1:] += upto[:, :-1]
-    return np.asarray(np.take(middle / 2, group, axis=1))
+    middle /= 2  # in place, as the sums: to fill new memory takes longer than to add
+    return np.asarray(np.take(middle, group, axis=1))
 
 
 def _correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:

@@ -26,6 +26,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--output", type=Path, default=Path("user_data/bench"))
+    of_quality = parser.add_argument_group("quality")
+    of_quality.add_argument("--seeds", type=int, default=1)
+    of_quality.add_argument("--timeframes", nargs="+", default=["1h", "30m", "4h"])
+    of_quality.add_argument("--labels", nargs="+", default=["return", "log range"])
+    of_quality.add_argument("--models", nargs="+", metavar="MODEL", help="default: all")
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
@@ -36,7 +41,7 @@ def main() -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     for part in arguments.parts or PARTS:
         started = time.perf_counter()
-        found = measure(part)
+        found = measure(part, arguments)
         found["seconds"] = time.perf_counter() - started
         found["machine"] = machine()
         path = arguments.output / f"{part}.json"
@@ -45,14 +50,17 @@ def main() -> int:
     return 0
 
 
-def measure(part: str) -> dict[str, Any]:
+def measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Run one part; imports only what it needs."""
     if part == "quality":
         from tests.benchmarks import quality
 
-        summary = quality.summarise(quality.walk_forward(n_jobs=os.cpu_count() or 1, seed=42))
-        verdicts = [asdict(row) for row in quality.verdicts(summary)]
-        return {"rows": verdicts, "quality": summary.to_dict("records")}
+        todo = quality.tasks(arguments.timeframes, arguments.labels, arguments.seeds)
+        models = arguments.models or list(quality.MODELS)
+        measured = quality.walk_forward(todo, models, n_jobs=os.cpu_count() or 1)
+        summary = quality.summarise(measured)
+        found = [asdict(row) for row in quality.rows_of(summary)]
+        return {"rows": found, "quality": summary.to_dict("records")}
     if part == "step":
         from tests.benchmarks.steps import rows
     elif part == "fit":

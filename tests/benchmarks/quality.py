@@ -1,9 +1,8 @@
-"""Walk-forward on the sample coins: what each model predicts, out of sample."""
+"""Walk-forward on the sample coins: what each model predicts, out of sample, and how surely."""
 
 import itertools
 import logging
 import time
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import lightgbm
@@ -14,26 +13,53 @@ from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 from tests.benchmarks.series import HORIZON, LABELS, Array, sample_candles
 from tests.benchmarks.timing import Row
+from tqdm import tqdm
 
 from freqai_rnn import RecurrentRegressor, metrics
 from freqai_rnn.sample_data import SHA256
 
-N_TRAIN, N_TEST = 5000, 2000
-STARTS = (200, 3550, 6900, 10250)
+WARM_UP = 200
 SEQUENCE_LENGTH = 24
-NETWORKS = {
-    f"{cell} {mode}": {"cell_type": cell, "training_mode": mode}
-    for cell, mode in itertools.product(("lstm", "gru"), ("exact", "fast"))
+LONG_START = {
+    "initial_memory": 1 / np.log(2),  # torch's own
+    "batch_size": 2 * SEQUENCE_LENGTH,
+    "early_stopping_patience": 15,
+    "calibration": None,
 }
-MODELS = (*NETWORKS, "lightgbm", "ridge", "zero")
+NETWORKS: dict[str, dict[str, Any]] = {
+    "lstm": {"cell_type": "lstm"},
+    "gru": {"cell_type": "gru"},
+    "lstm, torch's start, two chunks": {"cell_type": "lstm", **LONG_START},
+    "gru, torch's start, two chunks": {"cell_type": "gru", **LONG_START},
+    "lstm, one layer of 64": {"cell_type": "lstm", "num_layers": 1, "hidden_size": 64},
+}
+MEANS = {"lstm + gru": ("lstm", "gru")}
+OTHERS = ("lightgbm", "lightgbm, bagged", "ridge", "zero")
+MODELS = (*NETWORKS, *MEANS, *OTHERS)
+BASELINE = "lightgbm"
+POWER = 2.8
+"""Standard errors that a difference needs to be found 4 times in 5, at two errors for a finding."""
+
+
+class Plan(NamedTuple):
+    """Rows that train and test each model, and how many of its test windows a coin gets."""
+
+    n_train: int
+    n_test: int
+    n_windows: int
+
+
+PLANS = {"30m": Plan(5000, 720, 14), "1h": Plan(5000, 720, 16), "4h": Plan(2000, 180, 12)}
 
 
 class Task(NamedTuple):
     """One coin and window: its training rows precede its test rows."""
 
+    timeframe: str
     coin: str
     start: int
     label: str
+    seed: int
 
 
 class Data(NamedTuple):
@@ -43,6 +69,21 @@ class Data(NamedTuple):
     targets: Array
     test: Array
     realised: Array
+    month: str
+
+
+def tasks(timeframes: list[str], labels: list[str], seeds: int) -> list[Task]:
+    """All coin-windows; those of a coin are spread evenly over its candles."""
+    out = []
+    for timeframe, label, coin in itertools.product(timeframes, labels, SHA256):
+        plan = PLANS[timeframe]
+        last = len(sample_candles(coin, timeframe)[0]) - HORIZON - plan.n_train - plan.n_test
+        starts = np.linspace(WARM_UP, last, plan.n_windows).astype(int)
+        out += [
+            Task(timeframe, coin, int(start), label, seed)
+            for start, seed in itertools.product(starts, range(seeds))
+        ]
+    return out
 
 
 def prepare(task: Task) -> Data:
@@ -50,11 +91,12 @@ def prepare(task: Task) -> Data:
 
     A return is measured from 0, so that predicting 0 is predicting no move; a range from its mean.
     """
-    candles, frame = sample_candles(task.coin)
+    plan = PLANS[task.timeframe]
+    candles, frame = sample_candles(task.coin, task.timeframe)
     features = frame.to_numpy(dtype=np.float64)
     labels = LABELS[task.label](candles).to_numpy(copy=True)
-    train = slice(task.start, task.start + N_TRAIN)
-    test = slice(train.stop, train.stop + N_TEST)
+    train = slice(task.start, task.start + plan.n_train)
+    test = slice(train.stop, train.stop + plan.n_test)
     targets = labels[train].copy()
     targets[-HORIZON:] = np.nan
     origin = 0.0 if task.label == "return" else np.nanmean(targets)
@@ -65,6 +107,7 @@ def prepare(task: Task) -> Data:
         (targets - origin) / scale,
         scaler.transform(features[test]).astype(np.float32),
         (labels[test] - origin) / scale,
+        f"{candles['date'].iloc[test.start]:%Y-%m}",
     )
 
 
@@ -76,9 +119,8 @@ def predict(model: str, data: Data, seed: int) -> Array:
     if model == "ridge":
         ridge = RidgeCV(np.logspace(1, 6, 11)).fit(data.train[known], data.targets[known])
         return ridge.predict(data.test)
-    if model == "lightgbm":
-        trees = lightgbm.LGBMRegressor(n_estimators=100, n_jobs=1, verbose=-1, random_state=seed)
-        return trees.fit(data.train[known], data.targets[known]).predict(data.test)
+    if model.startswith("lightgbm"):
+        return np.mean([trees.predict(data.test) for trees in boosted(model, data, seed)], axis=0)
     network = RecurrentRegressor(
         **NETWORKS[model],
         sequence_length=SEQUENCE_LENGTH,
@@ -90,66 +132,106 @@ def predict(model: str, data: Data, seed: int) -> Array:
     return network.predict(data.test, context=data.train[1 - SEQUENCE_LENGTH :])
 
 
-def measure(task: Task, seed: int) -> Iterator[dict[str, Any]]:
+def boosted(model: str, data: Data, seed: int) -> list[lightgbm.LGBMRegressor]:
+    """One LightGBM as it comes, or ten small ones on shares of rows and features."""
+    known = ~np.isnan(data.targets)
+    common = {"n_estimators": 100, "n_jobs": 1, "verbose": -1}
+    bagged = {"colsample_bytree": 0.3, "subsample": 0.5, "subsample_freq": 1}
+    bagged |= {"num_leaves": 15, "learning_rate": 0.05}
+    arguments = (
+        [{"random_state": seed}]
+        if model == "lightgbm"
+        else [{**bagged, "random_state": 100 * seed + number} for number in range(10)]
+    )
+    return [
+        lightgbm.LGBMRegressor(**common, **own).fit(data.train[known], data.targets[known])
+        for own in arguments
+    ]
+
+
+def measure(task: Task, models: list[str]) -> list[dict[str, Any]]:
     """Rank IC and R² against zero of every model on one task."""
     logging.disable(logging.WARNING)  # in each worker
     data = prepare(task)
     scored = ~np.isnan(data.realised)
-    for model in MODELS:
+    predicted: dict[str, Array] = {}
+    rows = []
+    for model in models:
         started = time.process_time()
-        predicted = predict(model, data, seed)[scored]
-        yield {
-            **task._asdict(),
-            "model": model,
-            "rank_ic": metrics.rank_information_coefficient(data.realised[scored], predicted),
-            "r2": metrics.r2_against_zero(data.realised[scored], predicted),
-            "cpu_seconds": time.process_time() - started,
-        }
+        if model in MEANS:
+            predicted[model] = np.mean([predicted[member] for member in MEANS[model]], axis=0)
+        else:
+            predicted[model] = predict(model, data, task.seed)
+        realised, found = data.realised[scored], predicted[model][scored]
+        rows.append(
+            {
+                **task._asdict(),
+                "month": data.month,
+                "model": model,
+                "rank_ic": metrics.rank_information_coefficient(realised, found),
+                "r2": metrics.r2_against_zero(realised, found),
+                "cpu_seconds": time.process_time() - started,
+            }
+        )
+    return rows
 
 
-def walk_forward(n_jobs: int, seed: int) -> pd.DataFrame:
+def walk_forward(found: list[Task], models: list[str], n_jobs: int) -> pd.DataFrame:
     """Every model on every task, a row each."""
-    tasks = [Task(*each) for each in itertools.product(SHA256, STARTS, LABELS)]
-    found = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-        delayed(lambda task: list(measure(task, seed)))(task) for task in tasks
+    parts = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+        delayed(measure)(task, models) for task in found
     )
-    rows: list[dict[str, Any]] = []
-    for number, part in enumerate(found, start=1):
-        rows += part
-        print(f"quality: {number} of {len(tasks)} coin-windows and labels", flush=True)
-    return pd.DataFrame(rows)
+    progress = tqdm(parts, total=len(found), desc="quality", unit="coin-window", disable=None)
+    return pd.DataFrame([row for part in progress for row in part])
+
+
+def clustered_error(values: pd.Series, clusters: pd.Series) -> float:
+    """Standard error of a mean whose values depend on each other within clusters.
+
+    Coins rise and fall together, and windows of a month share candles.
+    """
+    sums = (values - values.mean()).groupby(clusters.to_numpy()).sum()
+    n_clusters = len(sums)
+    if n_clusters < 2:
+        return float("nan")
+    spread = float(np.sqrt((sums**2).sum()) / len(values))
+    return spread * float(np.sqrt(n_clusters / (n_clusters - 1)))
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means over the coin-windows, with paired differences to exact training of the LSTM."""
+    """Means over the coin-windows, and differences to LightGBM, paired by coin-window and seed."""
     out = []
-    for label, of_label in rows.groupby("label", sort=False):
-        wide = of_label.pivot_table(
-            index=["coin", "start"], columns="model", values=["rank_ic", "r2", "cpu_seconds"]
-        )
-        for model in MODELS:
-            row: dict[str, Any] = {"label": label, "model": model, "n": len(wide)}
-            row["cpu_seconds"] = wide["cpu_seconds", model].mean()
+    for (timeframe, label), part in rows.groupby(["timeframe", "label"], sort=False):
+        key = ["coin", "start", "seed"]
+        base = part[part["model"] == BASELINE].set_index(key)
+        for model, found in part.groupby("model", sort=False):
+            own = found.set_index(key)
+            row: dict[str, Any] = {"timeframe": timeframe, "label": label, "model": model}
+            row |= {"n": len(own), "cpu_seconds": own["cpu_seconds"].mean()}
             for name in ("rank_ic", "r2"):
-                if (name, model) not in wide:  # the rank IC of a constant is not defined
-                    continue
-                difference = wide[name, model] - wide[name, "lstm exact"]
-                row[name] = wide[name, model].mean()
-                row[f"{name} - lstm exact"] = difference.mean()
-                row[f"error of {name} - lstm exact"] = difference.std() / np.sqrt(len(wide))
+                difference = (own[name] - base[name]).dropna()
+                error = clustered_error(difference, own.loc[difference.index, "month"])
+                row[name] = own[name].mean()
+                row[f"{name} - lightgbm"] = difference.mean() if len(difference) else np.nan
+                row[f"error of {name}"] = error if len(difference) else np.nan
             out.append(row)
     return pd.DataFrame(out)
 
 
-def verdicts(summary: pd.DataFrame) -> list[Row]:
-    """Whether fast training of the LSTM predicts worse than exact by more than the paired error."""
+def rows_of(summary: pd.DataFrame) -> list[Row]:
+    """What can be seen at all, then each difference in rank IC in standard errors."""
     out = []
-    for label, of_label in summary.groupby("label", sort=False):
-        fast = of_label.set_index("model").loc["lstm fast"]
-        for name, text in (("rank_ic", "rank IC"), ("r2", "R²")):
-            difference, error = fast[f"{name} - lstm exact"], fast[f"error of {name} - lstm exact"]
-            what = f"LSTM fast - exact, {text} of the {label}, in standard errors"
-            note = f"{difference:+.4f} ± {error:.4f}, {fast['n']} coin-windows"
-            values = [float(difference / error)]
-            out.append(Row("quality", what, values, target=-1.0, unit="", note=note))
+    for (timeframe, label), part in summary.groupby(["timeframe", "label"], sort=False):
+        found = part[~part["model"].isin([BASELINE, "zero"])]
+        if label == "return":
+            smallest = POWER * float(found["error of rank_ic"].median())
+            what = f"{timeframe} {label}: smallest difference in rank IC that can be seen"
+            note = f"{found['n'].iloc[0]} coin-windows and seeds, errors clustered by month"
+            out.append(Row("quality", what, [smallest], unit="", note=note))
+        for _, one in found.iterrows():
+            difference, error = one["rank_ic - lightgbm"], one["error of rank_ic"]
+            what = f"{timeframe} {label}: {one['model']} - lightgbm, rank IC, in standard errors"
+            note = f"{difference:+.4f} ± {error:.4f}; R² vs zero {one['r2']:+.2%}"
+            note += f"; {one['cpu_seconds']:.1f} CPU s"
+            out.append(Row("quality", what, [difference / error], unit="", note=note))
     return out

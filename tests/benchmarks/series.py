@@ -49,11 +49,16 @@ def synthetic(kind: str, n_features: int, seed: int, n_rows: int = 10_000) -> Se
     return Series(features.astype(np.float32), (noisy / noisy.std()).astype(np.float32))
 
 
+WIDER = {"30m": "1h", "1h": "4h", "4h": "1d"}
+"""The longer timeframe whose features each gets too."""
+
+
 @cache
-def sample_candles(coin: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Hourly candles of a sample coin, and the features that the strategy makes of them."""
+def sample_candles(coin: str, timeframe: str = "1h") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Candles of a sample coin, and the features that the strategy makes of them."""
     half_hours = read_sample_candles(coin)
-    frames = {length: resample_complete(half_hours, length) for length in ("1h", "4h")}
+    timeframes = [timeframe, WIDER[timeframe]]
+    frames = {length: resample_complete(half_hours, length) for length in timeframes}
     with tempfile.TemporaryDirectory() as user_data:
         arguments = {
             "config": [str(ROOT / f"config/{name}.json") for name in ("config", "offline")],
@@ -61,12 +66,14 @@ def sample_candles(coin: str) -> tuple[pd.DataFrame, pd.DataFrame]:
             "strategy_path": str(ROOT / "strategies"),
         }
         config = Configuration(arguments, RunMode.BACKTEST).get_config()
+        config["timeframe"] = timeframe
+        config["freqai"]["feature_parameters"]["include_timeframes"] = timeframes
         kitchen = FreqaiDataKitchen(config, pair="BTC/USD")
         features = kitchen.use_strategy_to_populate_indicators(
             StrategyResolver.load_strategy(config), base_dataframes=frames, pair="BTC/USD"
         )
     kitchen.find_features(features)
-    return frames["1h"], features[kitchen.training_features_list]
+    return frames[timeframe], features[kitchen.training_features_list]
 
 
 def next_return(candles: pd.DataFrame) -> pd.Series:

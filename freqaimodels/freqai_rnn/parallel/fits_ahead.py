@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 FITS_AHEAD = 4
 """Per worker: fits that are sent and not yet taken. More would only pile up in memory."""
 
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
+"""For workers: threads of a library that wait for work take it from the other workers."""
+
 Outcome = CandleRegressor | Exception
 
 _one_fit_per_process = threading.Lock()  # torch's random numbers and threads are the process's
@@ -121,7 +124,9 @@ class FitsAhead:
             self._n_workers, self._executor = self._cluster.executor(self._n_jobs)
         else:
             self._n_workers = joblib.effective_n_jobs(self._n_jobs)
-            self._executor = ProcessPoolExecutor(self._n_workers, initializer=_prepare_worker)
+            self._executor = ProcessPoolExecutor(
+                self._n_workers, initializer=_prepare_worker, env=ONE_THREAD
+            )
             self._executor.submit(os.getpid)  # processes start with the first task
         return self._executor
 
@@ -174,7 +179,7 @@ def _fit_in_worker(task: FitTask, parent: int | None) -> Outcome:
             os._exit(1)
         return False
 
-    keep_freed_memory()
+    keep_freed_memory()  # in a Dask worker nobody has asked for it
     with _one_fit_per_process:
         try:
             return task.fit(should_stop=leave_with_parent)
@@ -184,5 +189,6 @@ def _fit_in_worker(task: FitTask, parent: int | None) -> Outcome:
 
 def _prepare_worker() -> None:
     """Fit nothing. The first fit in a process loads much of torch, which takes seconds."""
+    keep_freed_memory()
     model = RecurrentRegressor(sequence_length=1, hidden_size=2, max_epochs=1, device="cpu")
     model.fit(np.zeros((9, 1)), np.zeros(9))

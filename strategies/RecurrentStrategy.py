@@ -39,8 +39,10 @@ class RecurrentStrategy(IStrategy):
     # In standard deviations of the training labels, which FreqAI returns with each prediction: one
     # value then means the same for every pair, timeframe and horizon. The two ranges meet at 0, so
     # no candle both enters and exits.
-    entry_threshold = DecimalParameter(0.0, 0.5, default=0.1, decimals=2, space="buy")
-    exit_threshold = DecimalParameter(-0.5, 0.0, default=0.0, decimals=2, space="sell")
+    # Calibrated predictions of returns spread about 0.05 of that: 0.05 asks for one of the larger
+    # ones.
+    entry_threshold = DecimalParameter(0.0, 0.2, default=0.05, decimals=2, space="buy")
+    exit_threshold = DecimalParameter(-0.2, 0.0, default=0.0, decimals=2, space="sell")
 
     # Arguments of the network: they win over `model_training_parameters`. `--spaces network` trains
     # one network per combination.

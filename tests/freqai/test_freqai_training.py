@@ -63,7 +63,7 @@ def test_without_test_candles_every_epoch_is_trained(host):
         "model_training_parameters": {"max_epochs": 4, "early_stopping_patience": 1},
     }
     run = host.backtest(overlay={"freqai": parameters})
-    assert "no validation, so all epochs were trained and the last ones kept" in run.log
+    assert "no validation, so all epochs count and predictions are not scaled" in run.log
     estimator = host.models()[0].estimator
     assert len(estimator.history_) == estimator.best_epoch_ == 4
     assert all(record.valid_loss is None for record in estimator.history_)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import wraps
-from typing import Protocol, cast, overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,22 +18,10 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.floating]
 
 
-class Metric(Protocol):
-    """Gives a float of all rows, or with weights one value per replicate."""
-
-    @overload
-    def __call__(
-        self, realised: FloatArray, predicted: FloatArray, weights: None = None
-    ) -> float: ...
-    @overload
-    def __call__(
-        self, realised: FloatArray, predicted: FloatArray, weights: FloatArray
-    ) -> FloatArray: ...
+Weighted = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
-def _weights_optional(
-    weighted: Callable[[FloatArray, FloatArray, FloatArray], FloatArray],
-) -> Metric:
+def _weights_optional(weighted: Weighted) -> Callable[..., Any]:
     """Make a metric of one replicate, in which every row counts once, where no weights are given.
 
     So every formula is written once, and an error belongs to the very number beside it.
@@ -47,7 +35,7 @@ def _weights_optional(
             return weighted(realised, predicted, weights)
         return float(weighted(realised, predicted, np.ones((1, len(realised))))[0])
 
-    return cast("Metric", metric)
+    return metric
 
 
 @_weights_optional
@@ -97,7 +85,7 @@ def rank_information_coefficient(
     return _correlation(*ranks, weights)
 
 
-METRICS: dict[str, Metric] = {
+METRICS = {
     "rmse": rmse,
     "mae": mae,
     "r2_against_zero": r2_against_zero,
@@ -109,24 +97,14 @@ NAMES = tuple(METRICS)
 """The keys of ``summary``, in its order."""
 
 
-@overload
-def summary(
-    realised: FloatArray, predicted: FloatArray, weights: None = None
-) -> dict[str, float]: ...
-@overload
-def summary(
-    realised: FloatArray, predicted: FloatArray, weights: FloatArray
-) -> dict[str, FloatArray]: ...
 def summary(
     realised: FloatArray, predicted: FloatArray, weights: FloatArray | None = None
-) -> dict[str, float] | dict[str, FloatArray]:
+) -> dict[str, Any]:
     """Return all metrics of this module by name.
 
     :param weights: (n_replicates, n), how often each row counts; None counts every row once.
     :return: floats, or with weights arrays (n_replicates,).
     """
-    if weights is None:
-        return {name: metric(realised, predicted) for name, metric in METRICS.items()}
     return {name: metric(realised, predicted, weights) for name, metric in METRICS.items()}
 
 

@@ -88,7 +88,7 @@ def require_finite(frame: pd.DataFrame, columns: list[str]) -> None:
 
 
 def candle_numbers(dates: pd.Series, candle: pd.Timedelta) -> npt.NDArray[np.int64]:
-    """Number the candles on a time axis that starts with the first; a hole skips numbers.
+    """Give each candle its number on a time axis that starts with the first; a hole skips some.
 
     :param dates: open times; of any date type, as FreqAI's live frames mix them.
     :param candle: length of a candle.

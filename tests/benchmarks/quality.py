@@ -18,7 +18,6 @@ from tqdm import tqdm
 from freqai_rnn import RecurrentRegressor, metrics
 from freqai_rnn.sample_data import SHA256
 
-WARM_UP = 200
 SEQUENCE_LENGTH = 24
 LONG_START = {
     "initial_memory": 1 / np.log(2),  # torch's own
@@ -77,8 +76,10 @@ def tasks(timeframes: list[str], labels: list[str], seeds: int) -> list[Task]:
     out = []
     for timeframe, label, coin in itertools.product(timeframes, labels, SHA256):
         plan = PLANS[timeframe]
-        last = len(sample_candles(coin, timeframe)[0]) - HORIZON - plan.n_train - plan.n_test
-        starts = np.linspace(WARM_UP, last, plan.n_windows).astype(int)
+        candles, features = sample_candles(coin, timeframe)
+        first = int(np.flatnonzero(features.isna().any(axis=1)).max()) + 1  # warmed up
+        last = len(candles) - HORIZON - plan.n_train - plan.n_test
+        starts = np.linspace(first, last, plan.n_windows).astype(int)
         out += [
             Task(timeframe, coin, int(start), label, seed)
             for start, seed in itertools.product(starts, range(seeds))

@@ -8,7 +8,7 @@ from tests.live.host import LABEL, historic_predictions, live_predictions
 from tests.live.scenarios import BotRun
 
 MESSAGES = {
-    "BTC/USDT": "The training loss became nan in epoch 1: lower learning_rate",
+    "BTC/USDT": "loss became nan in epoch 1: lower learning_rate",
     "ETH/USDT": "can't allocate memory",
     "LTC/USDT": "No window to train on",
     "XRP/USDT": "File too large",

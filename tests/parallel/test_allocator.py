@@ -30,31 +30,29 @@ print(faults[1] - faults[0])
 """
 
 
+def faults_of(code: str, **environment: str) -> int:
+    """Page faults of a second fit in a new process."""
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return int(run.stdout)
+
+
 @pytest.mark.parametrize("thread", ["main", "its own, as in a bot", "its own, as in Dask"])
 def test_a_training_step_does_not_return_its_memory_to_the_system(thread):
     code = FAULTS_OF_A_FIT
     if thread == "main":
         code = code.replace("thread.start() or thread.join()", "fit()")
     dask = {"MALLOC_TRIM_THRESHOLD_": "65536"} if "Dask" in thread else {}
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | dask,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert int(run.stdout) < 25_000  # 1,000 to 8,000; from 50,000 on if it does, for Dask 200,000
+    # 1,000 to 8,000; from 50,000 on if it does, for Dask 200,000
+    assert faults_of(code, **dask) < 25_000
 
 
 def test_a_fit_in_somebodys_own_process_leaves_the_allocator_alone():
     """It belongs to all of the process: a notebook, a server."""
     code = FAULTS_OF_A_FIT.replace("keep_freed_memory()\n", "")
-    dask = {"MALLOC_TRIM_THRESHOLD_": "65536"}
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | dask,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert int(run.stdout) > 50_000
+    assert faults_of(code, MALLOC_TRIM_THRESHOLD_="65536") > 50_000

@@ -139,7 +139,7 @@ def train_network(
     :param train: targets to learn, at least one.
     :param valid: targets that rank the checkpoints; may be empty.
     :param should_stop: asked before each step.
-    :return: the ``n_checkpoints`` with the lowest validation loss, or the last ones.
+    :return: made of the ``n_checkpoints`` with the lowest validation loss, or of the last ones.
     :raises FloatingPointError: if a loss is NaN or infinite.
     :raises TrainingStopped: once ``should_stop`` says so.
     """

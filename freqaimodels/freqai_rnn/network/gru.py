@@ -14,6 +14,7 @@ Source: Cho et al. 2014, in the form of ``torch.nn.GRU``, whose weights and resu
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -66,10 +67,10 @@ class _GRUFunction(torch.autograd.Function):
         w_hrz, w_hn = (part.t().contiguous() for part in w_hh.split([2 * H, H]))
         b_hn = b_hh[2 * H :]
         # a step on one chunk takes as long as its calls do: few of them, and views made at once
-        over_time = (gates[..., : 2 * H], r, z, n, hidden_n, states[:-1], states[1:])
-        for rz_t, r_t, z_t, n_t, hidden_t, h, h_next in zip(
-            *(item.unbind(0) for item in over_time), strict=True
-        ):
+        over_time = (gates[..., : 2 * H], r, z, n, hidden_n)
+        parts = zip(*(item.unbind(0) for item in over_time), strict=True)
+        steps = pairwise(states.unbind(0))
+        for (rz_t, r_t, z_t, n_t, hidden_t), (h, h_next) in zip(parts, steps, strict=True):
             rz_t.addmm_(h, w_hrz).sigmoid_()
             torch.addmm(b_hn, h, w_hn, out=hidden_t)
             n_t.addcmul_(r_t, hidden_t).tanh_()
@@ -86,10 +87,10 @@ class _GRUFunction(torch.autograd.Function):
         d = _factors(gates, hidden_n, states)  # times dh: the gradients of the sums in σ and tanh
         dh = torch.cat([grad.new_zeros(1, B, H), grad])  # of each state, the zero one before all
         d_states = d.view(T, B, 4 * H)[..., H:]
-        over_time = (d, dh[1:].unsqueeze(2), d_states, dh[1:], z, dh[:-1])
-        for d_t, dh_to_all, d_state, dh_t, z_t, dh_before in zip(
-            *(reversed(item.unbind(0)) for item in over_time), strict=True
-        ):
+        over_time = (d, dh[1:].unsqueeze(2), d_states, z)
+        parts = zip(*(reversed(item.unbind(0)) for item in over_time), strict=True)
+        steps = pairwise(reversed(dh.unbind(0)))
+        for (d_t, dh_to_all, d_state, z_t), (dh_t, dh_before) in zip(parts, steps, strict=True):
             d_t.mul_(dh_to_all)
             dh_before.addcmul_(dh_t, z_t).addmm_(d_state, w_hh)
         # d has n first, so that the three of the input (n r z) and the three of the state (r z, and

@@ -20,7 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": set(),
     "sample_data": {"files"},
     "network": {"errors"},
-    "estimators": {"network"},
+    "estimators": {"errors", "network"},
     "parallel": {"__init__", "network", "estimators"},
     "freqai": {"errors", "files", "metrics", "estimators", "parallel"},
     "evaluation": {"files", "metrics"},
@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
 LIBRARIES: dict[str, set[str]] = {
     "metrics": {"numpy"},
     "network": {"numpy", "torch", "tqdm"},
-    "estimators": {"joblib", "numpy", "sklearn", "torch"},
+    "estimators": {"joblib", "lightgbm", "numpy", "sklearn", "torch"},
 }
 FREQTRADE = {"freqtrade", "datasieve"}
 KNOW_FREQTRADE = ("freqai/", "evaluation/backtests/")
@@ -211,5 +211,5 @@ def test_importing_brings_no(imported, banned):
 
 
 def test_only_the_public_names_are_exported():
-    assert freqai_rnn.__all__ == ["RecurrentRegressor", "Settings"]
+    assert freqai_rnn.__all__ == ["EnsembleRegressor", "RecurrentRegressor", "Settings"]
     assert all(hasattr(freqai_rnn, name) for name in freqai_rnn.__all__)

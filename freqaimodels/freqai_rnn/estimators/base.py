@@ -8,14 +8,14 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.metrics import r2_score
-from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import validate_data
+from sklearn.utils import Tags, check_array, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 FloatArray = npt.NDArray[np.floating]
 RowArray = npt.NDArray[np.int64]
@@ -24,6 +24,17 @@ RowArray = npt.NDArray[np.int64]
 def never() -> bool:
     """Answer that a fit may go on."""
     return False
+
+
+class Detail(NamedTuple):
+    """Holds one more value per row and label, beside a prediction.
+
+    :ivar values: (n_rows, n_labels); NaN where there is no prediction.
+    :ivar is_label: whether they are in units of the (standardised) label.
+    """
+
+    values: npt.NDArray[np.float64]
+    is_label: bool
 
 
 class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
@@ -90,6 +101,30 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
         :return: (n_rows,), or (n_rows, n_labels) if y had two dimensions.
         """
 
+    def predict_rows(
+        self, features: FloatArray, rows: RowArray, candle_index: RowArray | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Predict some rows of ``fit``, each from its own window.
+
+        :param features: (n_rows, n_features).
+        :param rows: (n,) increasing.
+        :return: (n,), or (n, n_labels) if y had two dimensions.
+        """
+        first = max(int(rows[0]) - self.sequence_length + 1, 0) if len(rows) else 0
+        last = int(rows[-1]) + 1 if len(rows) else 1
+        index = None if candle_index is None else candle_index[first:last]
+        return self.predict(features[first:last], candle_index=index)[rows - first]
+
+    def predict_in_detail(
+        self, X: npt.ArrayLike, candle_index: npt.ArrayLike | None = None
+    ) -> tuple[npt.NDArray[np.float64], dict[str, Detail]]:
+        """Predict as ``predict`` does, and say more about each prediction.
+
+        :return: the predictions, and by name what becomes a column ``x_name`` beside a label
+            ``&-x``.
+        """
+        return self.predict(X, candle_index=candle_index), {}
+
     def score(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> float:
@@ -100,6 +135,24 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
         ).any(axis=1)
         weights = None if sample_weight is None else np.asarray(sample_weight)[scored]
         return float(r2_score(targets[scored], predictions[scored], sample_weight=weights))
+
+    def read_training_rows(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], FloatArray]:
+        """Check what ``fit`` gets, and remember its columns, labels and dimensions.
+
+        :return: features (n_rows, n_features), targets (n_rows, n_labels) and weights (n_rows,).
+        """
+        if y is None:
+            name = type(self).__name__
+            raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+        features = self.read_features(X, reset=True)
+        targets = self.read_targets(y)
+        check_consistent_length(features, targets)
+        self.y_ndim_ = np.asarray(y).ndim
+        self.n_labels_ = targets.shape[1]
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        return features, targets, weights
 
     def read_features(self, X: npt.ArrayLike, *, reset: bool) -> npt.NDArray[np.float32]:
         """Check features, (n_rows, n_features) with NaN where missing.
@@ -119,6 +172,15 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
             y, ensure_2d=False, dtype=np.float32, ensure_all_finite="allow-nan", input_name="y"
         )
         return targets.reshape(len(targets), -1)
+
+    def parameter_names(self) -> list[str]:
+        """List the names that ``set_params`` takes."""
+        return list(self.get_params())
+
+    def recorded_parameters(self) -> dict[str, Any]:
+        """Return all parameters as plain values, for fingerprints and records."""
+        parameters: dict[str, Any] = self.get_params()
+        return parameters
 
     def check_parameters(self) -> None:
         """Refuse parameters out of range before any data is there.
@@ -141,7 +203,7 @@ def with_parameters(prototype: CandleRegressor, values: Mapping[str, Any]) -> Ca
     :raises ValueError: for a name that is no parameter, or a value out of range.
     """
     copy: CandleRegressor = clone(prototype)
-    require_known(values, copy.get_params())
+    require_known(values, copy.parameter_names())
     copy.set_params(**values)
     copy.check_parameters()
     return copy
@@ -150,7 +212,7 @@ def with_parameters(prototype: CandleRegressor, values: Mapping[str, Any]) -> Ca
 def with_those_it_has(estimator: CandleRegressor, **values: Any) -> CandleRegressor:
     """Clone an unfitted estimator and set those of the values that are parameters of it."""
     copy: CandleRegressor = clone(estimator)
-    known = copy.get_params()
+    known = copy.parameter_names()
     copy.set_params(**{name: value for name, value in values.items() if name in known})
     return copy
 

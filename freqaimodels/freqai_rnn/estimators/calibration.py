@@ -37,6 +37,11 @@ def no_calibration(n_labels: int) -> Calibration:
     return Calibration(np.ones(n_labels), np.full(n_labels, np.nan))
 
 
+def known_or_none(values: FloatArray) -> list[float | None]:
+    """Return numbers for JSON, which has no NaN."""
+    return [None if np.isnan(value) else float(value) for value in values]
+
+
 def calibrate(
     realised: FloatArray,
     predicted: FloatArray,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from ..network.device import cuda_devices, one_thread, resolve_device
 from ..network.prediction import predict_windows
@@ -31,7 +29,7 @@ from ..network.windows import (
     window_targets,
 )
 from .base import CandleRegressor, FloatArray, never, row_vector, usable_rows
-from .calibration import Calibration, calibrate, no_calibration
+from .calibration import Calibration, calibrate, known_or_none, no_calibration
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +111,7 @@ class RecurrentRegressor(CandleRegressor):
         started = time.perf_counter()
         settings = Settings(**self.get_params())
         device = resolve_device(settings.device)
-        features, targets, weights = self._validate(X, y, sample_weight)
+        features, targets, weights = self.read_training_rows(X, y, sample_weight)
         n_rows = len(features)
         complete = complete_windows(
             usable_rows(features),
@@ -188,24 +186,9 @@ class RecurrentRegressor(CandleRegressor):
             "best_epoch": self.best_epoch_,
             "is_average": self.is_average_,
             "scale": self.calibration_.scale.tolist(),
-            "scale_t": [None if math.isnan(t) else t for t in self.calibration_.t_value],
+            "scale_t": known_or_none(self.calibration_.t_value),
             "evaluations": [record._asdict() for record in self.history_],
         }
-
-    def _validate(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], FloatArray]:
-        if y is None:
-            raise ValueError(
-                "RecurrentRegressor requires y to be passed, but the target y is None."
-            )
-        features = self.read_features(X, reset=True)
-        targets = self.read_targets(y)
-        check_consistent_length(features, targets)
-        self.y_ndim_ = np.asarray(y).ndim
-        self.n_labels_ = targets.shape[1]
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        return features, targets, weights
 
     def _store(self, result: FitResult, settings: Settings, split: Split) -> None:
         # on the CPU, so that a fitted and a loaded model predict the same
@@ -253,11 +236,13 @@ class RecurrentRegressor(CandleRegressor):
         baseline = weighted_mean(
             target_losses(mean, valid.values, self.settings_.loss), valid.weights
         )
+        scaled = ""
+        if self.settings_.calibration is not None:
+            scaled = f"; predictions scaled by {self.calibration_.in_words()}"
         best = min(record.valid_loss for record in self.history_ if record.valid_loss is not None)
         return (
             f"{text}; best epoch {self.best_epoch_:g} with validation loss {best:.6g} "
-            f"(predicting the training mean: {baseline:.6g}); predictions scaled by "
-            f"{self.calibration_.in_words()}."
+            f"(predicting the training mean: {baseline:.6g}){scaled}."
         )
 
     def __getstate__(self) -> dict[str, Any]:

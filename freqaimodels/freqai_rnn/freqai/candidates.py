@@ -105,8 +105,8 @@ class CandidateModels:
                 do_predict = np.zeros(len(frame), dtype=np.int64)
             else:
                 labels, do_predict, di_values = model.predict(frame)
-            for label in self.label_names:
-                columns[candidate_column(name, label)] = labels[label]
+            for column in labels.columns:
+                columns[candidate_column(name, column)] = labels[column]
             columns[candidate_column(name, "do_predict")] = do_predict
         return Predictions(pd.DataFrame(columns), np.zeros(len(frame), dtype=np.int64), di_values)
 

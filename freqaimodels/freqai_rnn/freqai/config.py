@@ -39,14 +39,14 @@ def estimator_from_config(freqai: Mapping[str, Any], prototype: CandleRegressor)
     """
     given = freqai.get("model_training_parameters", {})
     own = prototype.get_params()
-    require_known(given, [*own, *PARALLELISM])
+    require_known(given, [*prototype.parameter_names(), *PARALLELISM])
     for name, source in FREQAI_SETS.items():
         if name in given:
             raise ValueError(
                 f"model_training_parameters.{name} must not be set: it follows freqai.{source}."
             )
     cell_type = own.get("cell_type")
-    if given.get("cell_type", cell_type) != cell_type:
+    if cell_type is not None and given.get("cell_type", cell_type) != cell_type:
         raise ValueError(
             f"model_training_parameters.cell_type is {given['cell_type']!r}, but this model is "
             f"{cell_type!r}: remove it, or use the other --freqaimodel."

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import rapidjson
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
@@ -38,6 +41,32 @@ class DurableDrawer(FreqaiDataDrawer):
         """Load a model that no other thread is about to replace."""
         with self.model_lock:
             return super().load_data(coin, dk)
+
+    def append_model_predictions(
+        self,
+        pair: str,
+        predictions: pd.DataFrame,
+        do_preds: npt.NDArray[np.int_],
+        dk: FreqaiDataKitchen,
+        strat_df: pd.DataFrame,
+    ) -> None:
+        """Append a candle's prediction, and beside it the columns that are no labels.
+
+        FreqAI wants statistics of each column and one in the stored history, which predictions of
+        before a column was there lack: so it gets the labels only.
+        """
+        details = predictions.columns.difference(dk.label_list, sort=False)
+        super().append_model_predictions(
+            pair, predictions.drop(columns=details), do_preds, dk, strat_df
+        )
+        history = self.historic_predictions[pair]
+        if not len(details) or history["date_pred"].iloc[-1] != strat_df["date"].iloc[-1]:
+            return  # nothing to add, or FreqAI kept what it had
+        for column in details:
+            if column not in history:
+                history[column] = 0.0
+            history.loc[history.index[-1], column] = predictions[column].iloc[-1]
+        self.model_return_values[pair] = history.tail(len(strat_df)).reset_index(drop=True)
 
     def save_drawer_to_disk(self) -> None:
         """Save which models are in use."""

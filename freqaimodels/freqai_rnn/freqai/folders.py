@@ -48,7 +48,7 @@ def shaping_settings(config: Mapping[str, Any], estimator: CandleRegressor) -> d
     shaping = {key: value for key, value in freqai.items() if key not in NOT_SHAPING}
     shaping["model_training_parameters"] = {
         name: value
-        for name, value in estimator.get_params().items()
+        for name, value in estimator.recorded_parameters().items()
         if name.rpartition("__")[2] not in NOT_SHAPING_PARAMETERS
     }
     shaping["data_split_parameters"] = {

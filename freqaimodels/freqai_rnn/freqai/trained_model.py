@@ -25,6 +25,8 @@ class Predictions(NamedTuple):
     """Holds one entry per row of the predicted frame.
 
     :ivar labels: a column per label, in the label's own unit; 0 where there is no prediction.
+        Behind them the columns of ``CandleRegressor.predict_in_detail``: ``return_gru`` beside
+        ``&-return``.
     :ivar do_predict: 1 for a prediction to be used, 0 or less for none or for an outlier.
     :ivar di_values: dissimilarity index, 0 without a ``DI_threshold``.
     """
@@ -32,6 +34,14 @@ class Predictions(NamedTuple):
     labels: pd.DataFrame
     do_predict: npt.NDArray[np.int64]
     di_values: npt.NDArray[np.float64]
+
+
+def detail_column(label: str, detail: str) -> str:
+    """Name the column of a detail: ``return_agreement`` beside ``&-return``.
+
+    No ``&`` stands before it: FreqAI would take it for a label.
+    """
+    return f"{label.lstrip('&').lstrip('-')}_{detail}"
 
 
 @dataclass
@@ -75,10 +85,26 @@ class TrainedModel:
         scaled, inlier, _ = self.feature_pipeline.transform(raw.fillna(0.0), outlier_check=True)
         features = scaled.to_numpy(dtype=np.float32, copy=True)
         features[missing] = np.nan
-        predicted = self.estimator.predict(
+        predicted, details = self.estimator.predict_in_detail(
             features, candle_index=candle_numbers(candles["date"], self.candle)
         )
-        return self._in_label_units(predicted[n_context:], inlier[n_context:], n_context)
+        known = np.asarray(~np.isnan(predicted[n_context:]).any(axis=1))
+        columns = dict(
+            zip(self.label_names, self._unscaled_or_0(predicted[n_context:]).T, strict=True)
+        )
+        for name, (values, is_label) in details.items():
+            own = values[n_context:]
+            shown = self._unscaled_or_0(own) if is_label else np.nan_to_num(own)
+            columns |= {
+                detail_column(label, name): column
+                for label, column in zip(self.label_names, shown.T, strict=True)
+            }
+        inlier = inlier[n_context:]
+        return Predictions(
+            pd.DataFrame(columns),
+            np.where(known, inlier, np.minimum(inlier, 0)).astype(np.int64),
+            self._di_values(len(candles))[n_context:],
+        )
 
     def _precedes(self, candles: pd.DataFrame) -> bool:
         if self.context.empty:
@@ -86,19 +112,20 @@ class TrainedModel:
         first = pd.to_datetime(candles["date"].iloc[:1], utc=True).iloc[0]
         return bool(self.context["date"].iloc[-1] + self.candle == first)
 
-    def _in_label_units(
-        self, predicted: npt.NDArray[np.float64], inlier: npt.NDArray[Any], n_context: int
-    ) -> Predictions:
-        known = np.asarray(~np.isnan(predicted).any(axis=1))
-        values = np.zeros_like(predicted)
-        if known.any():
-            values[known] = self._unscaled(predicted[known])
+    def _di_values(self, n_rows: int) -> npt.NDArray[np.float64]:
         pipeline = self.feature_pipeline
-        return Predictions(
-            pd.DataFrame(values, columns=self.label_names),
-            np.where(known, inlier, np.minimum(inlier, 0)).astype(np.int64),
-            pipeline["di"].di_values[n_context:] if "di" in pipeline else np.zeros(len(known)),
+        values: npt.NDArray[np.float64] = (
+            pipeline["di"].di_values if "di" in pipeline else np.zeros(n_rows)
         )
+        return values
+
+    def _unscaled_or_0(self, labels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return labels in their own units, 0 where NaN."""
+        known = ~np.isnan(labels).any(axis=1)
+        values = np.zeros_like(labels)
+        if known.any():
+            values[known] = self._unscaled(labels[known])
+        return values
 
     def _unscaled(self, labels: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         frame = pd.DataFrame(labels, columns=self.label_names, dtype=np.float64)
@@ -116,8 +143,7 @@ class TrainedModel:
         rows = self.estimator.valid_rows_
         if not len(rows):
             return
-        first = rows[0] - self.estimator.sequence_length + 1
-        predicted = self._unscaled(self.estimator.predict(features[first:])[rows - first])
+        predicted = self._unscaled(self.estimator.predict_rows(features, rows))
         realised = self._unscaled(targets[rows])
         self.validation = {
             label: metrics.summary(realised[:, i], predicted[:, i])
@@ -145,7 +171,7 @@ class TrainedModel:
         }
         return {
             "pair": self.pair,
-            "settings": self.estimator.get_params(),
+            "settings": self.estimator.recorded_parameters(),
             "train_seconds": self.train_seconds,
             "validation": validation,
             **self.estimator.training_record(),

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from sklearn.base import clone
 
-from ..estimators.base import CandleRegressor, with_those_it_has
+from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask, TrainingCandles
 from .config import as_operational_exception
 from .frames import Pipelines, require_finite, training_candles, utc_dates
@@ -103,12 +104,14 @@ class WindowTrainer:
 
     def task(self, window: PreparedWindow, estimator: CandleRegressor) -> FitTask:
         """Make the fit of an estimator, with a seed of its own."""
-        parameters = estimator.get_params()
-        own = with_those_it_has(
-            estimator,
-            seed=fit_seed(parameters.get("seed", 0), window.pair, window.frame["date"].iloc[-1]),
-            show_progress=parameters.get("show_progress", False) and self._show_progress,
-        )
+        last = window.frame["date"].iloc[-1]
+        changed = {}
+        for name, value in estimator.get_params().items():
+            if name.rpartition("__")[2] == "seed":  # of the estimator, or of a member of it
+                changed[name] = fit_seed(value, window.pair, last)
+            elif name.rpartition("__")[2] == "show_progress":
+                changed[name] = value and self._show_progress
+        own: CandleRegressor = clone(estimator).set_params(**changed)
         return FitTask(own, window.candles)
 
     def train(

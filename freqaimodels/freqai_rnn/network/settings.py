@@ -25,21 +25,29 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _whole(minimum: int) -> Rule:
+def whole(minimum: int) -> Rule:
+    """Allow whole numbers from a minimum on."""
     return Rule(
         f"a whole number of at least {minimum}",
         lambda value: is_whole(value) and value >= minimum,
     )
 
 
-def _real(low: float, below: float = math.inf, *, above: bool = False) -> Rule:
+def real(low: float, high: float = math.inf, *, above: bool = False, closed: bool = False) -> Rule:
+    """Allow numbers between two bounds.
+
+    :param above: without the lower one.
+    :param closed: with the upper one.
+    """
     bounds = f"{'above' if above else 'of at least'} {low:g}"
-    if math.isfinite(below):
-        bounds += f" and below {below:g}"
+    if math.isfinite(high):
+        bounds += f" and {'at most' if closed else 'below'} {high:g}"
     return Rule(
         f"a number {bounds}",
         lambda value: (
-            _is_real(value) and (value > low if above else value >= low) and value < below
+            _is_real(value)
+            and (value > low if above else value >= low)
+            and (value <= high if closed else value < high)
         ),
     )
 
@@ -51,8 +59,12 @@ def one_of(*names: str) -> Rule:
     )
 
 
-def _or_none(rule: Rule) -> Rule:
+def or_none(rule: Rule) -> Rule:
+    """Allow None as well."""
     return Rule(f"{rule.text}, or None", lambda value: value is None or rule.holds(value))
+
+
+BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
 
 
 def setting(default: Any, rule: Rule) -> Any:
@@ -114,28 +126,28 @@ class Settings:
     """
 
     cell_type: str = setting("lstm", one_of("lstm", "gru"))
-    sequence_length: int = setting(24, _whole(1))
-    hidden_size: int = setting(128, _whole(2))
-    num_layers: int = setting(2, _whole(1))
-    dropout: float = setting(0.2, _real(0, 1))
-    initial_memory: float = setting(0.5, _real(0, above=True))
-    learning_rate: float = setting(1e-3, _real(0, above=True))
-    weight_decay: float = setting(0.0, _real(0))
+    sequence_length: int = setting(24, whole(1))
+    hidden_size: int = setting(128, whole(2))
+    num_layers: int = setting(2, whole(1))
+    dropout: float = setting(0.2, real(0, 1))
+    initial_memory: float = setting(0.5, real(0, above=True))
+    learning_rate: float = setting(1e-3, real(0, above=True))
+    weight_decay: float = setting(0.0, real(0))
     training_mode: str = setting("fast", one_of("exact", "fast"))
-    batch_size: int | None = setting(None, _or_none(_whole(1)))
-    max_epochs: int = setting(100, _whole(1))
-    evaluations_per_epoch: int = setting(4, _whole(1))
-    early_stopping_patience: int = setting(8, _whole(1))
-    min_delta: float = setting(0.0, _real(0))
-    gradient_clip_norm: float | None = setting(1.0, _or_none(_real(0, above=True)))
+    batch_size: int | None = setting(None, or_none(whole(1)))
+    max_epochs: int = setting(100, whole(1))
+    evaluations_per_epoch: int = setting(4, whole(1))
+    early_stopping_patience: int = setting(8, whole(1))
+    min_delta: float = setting(0.0, real(0))
+    gradient_clip_norm: float | None = setting(1.0, or_none(real(0, above=True)))
     loss: str = setting("mse", one_of("mse", "huber"))
-    n_checkpoints: int = setting(5, _whole(1))
-    validation_fraction: float = setting(0.15, _real(0, 1))
-    validation_gap: int = setting(0, _whole(0))
-    calibration: str | None = setting("evidence", _or_none(one_of("evidence")))
-    seed: int = setting(42, _whole(0))
+    n_checkpoints: int = setting(5, whole(1))
+    validation_fraction: float = setting(0.15, real(0, 1))
+    validation_gap: int = setting(0, whole(0))
+    calibration: str | None = setting("evidence", or_none(one_of("evidence")))
+    seed: int = setting(42, whole(0))
     device: str = setting("auto", one_of("auto", "cpu", "cuda", "mps"))
-    show_progress: bool = setting(True, Rule("true or false", lambda v: isinstance(v, bool)))
+    show_progress: bool = setting(True, BOOLEAN)
 
     def __post_init__(self) -> None:
         require_rules(self)

@@ -27,7 +27,7 @@ def naive_scale(y, p, weights, rows, overlap) -> tuple[float, float]:
             if distance <= overlap:
                 variance += (1 - distance / (overlap + 1)) * scores[i] * scores[j]
     t = slope / (variance**0.5 / squares)
-    trust = t * t / (t * t + 25)
+    trust = t**4 / (t**4 + 4**4)
     size = sum(w * a * a for w, a in zip(weights, y, strict=True)) / squares
     scale = trust * slope + (1 - trust) * 0.05 * size**0.5
     return min(max(scale, 0.0), 1.0), t

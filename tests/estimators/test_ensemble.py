@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import pickle
 
 import numpy as np
@@ -13,7 +14,7 @@ from freqai_rnn import EnsembleRegressor, RecurrentRegressor
 from freqai_rnn.errors import TrainingStopped
 from freqai_rnn.estimators.base import CandleRegressor, with_parameters
 from freqai_rnn.estimators.calibration import calibrate
-from freqai_rnn.estimators.split import split_with_judges
+from freqai_rnn.estimators.judging import split_with_judges
 
 GAP = 3
 N = 240
@@ -64,23 +65,39 @@ def test_a_member_predicts_in_the_ensemble_what_it_predicts_alone(name):
     np.testing.assert_array_equal(found[:, 0], alone(name, X, y).predict(X))
 
 
-def test_the_ensemble_is_the_mean_of_its_scaled_members():
-    X, y = naive.make_data(N)
-    model = ensemble().fit(X, y)
+def scaled_and_r2(name: str, X, y) -> tuple[np.ndarray, float]:
+    """What a member predicts on its honest scale, and how well it did on the judges."""
     rows = judged(y).judging
-    total = np.zeros(N)
+    found = alone(name, X, y).predict(X)
+    realised = y[rows].astype(np.float32).astype(float)
+    counts = np.ones(len(rows))
+    scale = calibrate(realised[:, None], found[rows, None], counts, rows, GAP).scale[0]
+    assert 0 < scale < 1
+    errors = sum((a - b * scale) ** 2 for a, b in zip(realised, found[rows], strict=True))
+    return found * scale, 1 - errors / sum(a**2 for a in realised)
+
+
+@pytest.mark.parametrize("weights", ["validation", "equal"])
+def test_the_ensemble_is_the_weighted_sum_of_its_scaled_members(weights):
+    X, y = naive.make_data(N)
+    total, divisor = np.zeros(N), 0.0
     for name in ("lstm", "gru", "trees"):
-        found = alone(name, X, y).predict(X)
-        scale = calibrate(
-            y[rows, None].astype(np.float32).astype(float),
-            found[rows, None],
-            np.ones(len(rows)),
-            rows,
-            GAP,
-        ).scale
-        assert 0 < scale[0] < 1
-        total += found * scale[0] / 3
-    np.testing.assert_allclose(model.predict(X)[5:], total[5:], rtol=1e-6)
+        found, r2 = scaled_and_r2(name, X, y)
+        weight = math.exp(r2 / 0.05) if weights == "validation" else 1.0
+        total += weight * found
+        divisor += weight
+    predicted = ensemble(weights=weights).fit(X, y).predict(X)
+    np.testing.assert_allclose(predicted[5:], total[5:] / divisor, rtol=1e-5)
+
+
+def test_a_member_that_knows_outweighs_one_that_does_not():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, 3)).astype(np.float32)
+    y = X[:, 0] + 0.1 * rng.normal(size=N)
+    blind = RecurrentRegressor(**naive.QUICK | {"learning_rate": 1e-9})
+    model = ensemble(members=(("blind", blind), members()[2])).fit(X, y)
+    assert model.weights_["trees"][0] > 0.99
+    assert model.weights_["trees"] + model.weights_["blind"] == pytest.approx(1)
 
 
 def test_no_target_of_the_judges_reaches_a_member():
@@ -127,7 +144,7 @@ def test_without_validation_members_count_alike_and_the_log_says_so(caplog):
     X, y = naive.make_data(N)
     with caplog.at_level(logging.INFO):
         model = ensemble(validation_fraction=0).fit(X, y)
-    assert "no validation targets were left to scale them by" in caplog.text
+    assert "no validation targets were left to judge them by" in caplog.text
     found = [member.predict(X)[:, 0] for member in model.members_.values()]
     np.testing.assert_allclose(model.predict(X)[5:], np.mean(found, axis=0)[5:], rtol=1e-12)
 
@@ -138,7 +155,9 @@ def test_a_member_without_a_window_leaves_its_weight_to_the_others():
     details = model.predict_in_detail(X)[1]
     assert np.isnan(details["gru"].values[4, 0])
     assert np.isnan(details["lstm"].values[2, 0])
-    both = (details["lstm"].values[4, 0] + details["trees"].values[4, 0]) / 2
+    (lstm,), (trees,) = model.weights_["lstm"], model.weights_["trees"]
+    both = lstm * details["lstm"].values[4, 0] + trees * details["trees"].values[4, 0]
+    both /= lstm + trees
     np.testing.assert_allclose(model.predict(X)[4], both, rtol=1e-12)
     np.testing.assert_allclose(model.predict(X)[2], details["trees"].values[2, 0], rtol=1e-12)
     assert not np.isnan(model.predict(X)).any()
@@ -183,11 +202,10 @@ def test_later_rows_change_no_prediction():
 
 def test_agreement_is_the_share_of_members_on_the_side_of_the_ensemble():
     X, y = naive.make_data(N)
-    details = ensemble().fit(X, y).predict_in_detail(X)[1]
-    for row in range(N):
+    predicted, details = ensemble().fit(X, y).predict_in_detail(X)
+    for row, mean in enumerate(predicted):
         found = [details[name].values[row, 0] for name in ("lstm", "gru", "trees")]
         awake = [value for value in found if not np.isnan(value)]
-        mean = sum(awake) / len(awake)
         share = sum(value * mean > 0 for value in awake) / len(awake)
         assert details["agreement"].values[row, 0] == pytest.approx(share)
     assert 0 < (details["agreement"].values == 1).mean() < 1

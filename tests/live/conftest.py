@@ -7,6 +7,7 @@ import pytest
 from tests.exchange.candles import Market
 from tests.exchange.server import Exchange, Faults, serving
 from tests.live import restarts, scenarios
+from tests.live.host import ENSEMBLE
 from tests.live.scenarios import BotRun
 
 WAVE = 0.01  # the smallest network learns it in two epochs
@@ -67,6 +68,7 @@ def bot_runs(
         )
         after_five("spoiled models", restarts.restart, n_trainings=4, spoil=restarts.spoil_models)
         after_five("spoiled lists", restarts.restart, n_trainings=5, spoil=restarts.spoil_lists)
+        after_five("ensemble", restarts.restart, n_trainings=5, model=ENSEMBLE)
         after_five("expired", restarts.restart, expiration_hours=0.0001)
         yield running
 

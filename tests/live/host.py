@@ -5,6 +5,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,18 @@ from freqtrade.enums import RunMode
 from tests.exchange.candles import Market
 from tests.live.bot import CONFIGS, ROOT, SMALL, environment
 
-from freqai_rnn import RecurrentRegressor
+from freqai_rnn import EnsembleRegressor, RecurrentRegressor
+from freqai_rnn.estimators.base import CandleRegressor
 from freqai_rnn.freqai.config import estimator_from_config
 from freqai_rnn.freqai.folders import settings_folder, shaping_settings
 from freqai_rnn.freqai.trained_model import TrainedModel
 
 LABEL = "&-return"
+ENSEMBLE = {"freqaimodel": "EnsembleRegressor", "freqaimodel_path": str(ROOT / "freqaimodels")}
+PROTOTYPES: dict[str, CandleRegressor] = {
+    "FaultyRegressor": RecurrentRegressor(),
+    "EnsembleRegressor": EnsembleRegressor(),
+}
 
 
 def historic_predictions(user_data: Path, pair: str = "BTC/USDT") -> pd.DataFrame:
@@ -57,13 +64,19 @@ def candles(market: Market, length: int, first: int, last: int) -> pd.DataFrame:
 
 
 def backtest(
-    folder: Path, market: Market, model: Path, dates: pd.Index, exchange_url: str
-) -> pd.Series:
+    folder: Path,
+    market: Market,
+    model: Path,
+    dates: pd.Index,
+    exchange_url: str,
+    named: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """
     Predict these candles with this model file through `freqtrade backtesting`.
 
     :param folder: for its user data; must be new.
     :param dates: the candles to return; the backtest begins with the one after the training.
+    :param named: configuration that names another model than that of SMALL.
     """
     trained_until = TrainedModel.read(model).context["date"].iloc[-1]
     first = int(trained_until.timestamp()) // 60 + 1
@@ -75,14 +88,14 @@ def backtest(
         frame.to_feather(data / f"{market.coin}_USDT-{length}m.feather")
     overlay = folder / "overlay.json"
     overlay.write_text(json.dumps({"timerange": f"{60 * first}-{60 * (last + 1)}"}))
-    (folder / "small.json").write_text(json.dumps(SMALL))
+    (folder / "small.json").write_text(json.dumps(SMALL | dict(named or {})))
     arguments: dict[str, Any] = {
         "config": [*CONFIGS, str(folder / "small.json"), str(overlay)],
         "user_data_dir": str(folder),
     }
     config = Configuration(arguments, RunMode.BACKTEST).get_config()
     validate_config_consistency(config, preliminary=True)  # fills in defaults, as the command does
-    estimator = estimator_from_config(config["freqai"], RecurrentRegressor())
+    estimator = estimator_from_config(config["freqai"], PROTOTYPES[config["freqaimodel"]])
     models = settings_folder(folder / "models/live", shaping_settings(config, estimator))
     target = models / f"sub-train-{market.coin}_{60 * first}"
     target.mkdir()
@@ -106,7 +119,7 @@ def backtest(
     assert (models / "backtesting_predictions").is_dir(), log
     (file,) = models.glob("backtesting_predictions/*.feather")
     frame = pd.read_feather(file)
-    return frame.set_index("date")[LABEL].reindex(dates)
+    return frame.set_index("date").reindex(dates)
 
 
 def replay(user_data: Path, exchange_url: str) -> pd.DataFrame:

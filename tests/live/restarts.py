@@ -3,7 +3,7 @@
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,19 @@ def restart(
     before: BotRun,
     n_trainings: int = 0,
     spoil: Callable[[Path], None] = lambda _: None,
+    model: Mapping[str, str] | None = None,
     **freqai: Any,
 ) -> BotRun:
     """
     A start on a copy of the files of another bot, until so many pairs were trained.
 
     :param spoil: what to do to the copied user data first.
+    :param model: configuration that names another model.
     """
     run = BotRun(folder / "user_data")
     copy_user_data(before.user_data, run.user_data)
     spoil(run.user_data)
-    with Bot(run.user_data, url, overlay(FIVE, **freqai)) as bot:
+    with Bot(run.user_data, url, overlay(FIVE, **freqai) | (model or {})) as bot:
         bot.wait_for("Bot heartbeat")
         run.notes["first"] = {pair: bot.candles(pair, 1)[0] for pair in FIVE}
         if n_trainings:

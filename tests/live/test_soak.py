@@ -11,7 +11,7 @@ from tests.exchange.candles import Market
 from tests.exchange.server import Exchange, Faults, serving
 from tests.live.bot import Bot
 from tests.live.conftest import WAVE
-from tests.live.host import backtest, live_predictions, model_files
+from tests.live.host import LABEL, backtest, live_predictions, model_files
 from tests.live.scenarios import BotRun, fail_to_answer, n_predicted, overlay
 
 pytestmark = pytest.mark.soak
@@ -49,7 +49,7 @@ def test_predictions_after_a_fault_equal_those_without_it(
         (model,) = model_files(run.user_data)
         again = backtest(tmp_path / "again", markets[0], model, predicted.index, url)
     assert len(predicted) >= 1
-    pd.testing.assert_series_equal(predicted, again, check_names=False, atol=1e-6, rtol=0)
+    pd.testing.assert_series_equal(predicted, again[LABEL], check_names=False, atol=1e-6, rtol=0)
 
 
 class Size(NamedTuple):

@@ -2,10 +2,10 @@
 
 Imports the other estimators.
 
-A combination that is learned on a few hundred overlapping labels learns their noise: weights are
-equal, and validation decides how far each member is to be trusted at all.
-Source: Wang, Hyndman, Li & Kang 2023, Forecast combinations: an over 50-year review; Rapach,
-Strauss & Zhou 2010 on returns.
+Weights that are free to follow a few hundred overlapping labels follow their noise, so they start
+from equal ones and move as far as members differ in R²: not for returns, where no R² is more than a
+few percent, but for labels that one member can predict and another cannot.
+Source: Wang, Hyndman, Li & Kang 2023, Forecast combinations: an over 50-year review.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..errors import TrainingStopped
 from ..network.settings import Rule, one_of, or_none, real, require_rules, setting, whole
-from ..network.windows import IntArray
-from .base import CandleRegressor, Detail, FloatArray, never, row_vector, with_those_it_has
-from .calibration import Calibration, calibrate, known_or_none, no_calibration
+from .base import CandleRegressor, Detail, never, row_vector, with_those_it_has
+from .calibration import known_or_none
+from .judging import JudgedSplit, Judges, exponential_weights, judge, split_with_judges
 from .recurrent import RecurrentRegressor
-from .split import JudgedSplit, split_with_judges
 from .trees import TreesRegressor
 
 logger = logging.getLogger(__name__)
@@ -64,8 +63,9 @@ class EnsembleRegressor(CandleRegressor):
     """Averages the predictions of several regressors on candles.
 
     The validation targets are cut in two, in time and with a gap: the first part stops the
-    members' trainings and chooses their weights, the second, which chose nothing, says by what
-    each member's predictions are multiplied (``calibration``), so that all speak in the same unit.
+    members' trainings and chooses their checkpoints, the second, which chose nothing, says by what
+    each member's predictions are multiplied (``calibration``), so that all speak in the same unit,
+    and how much each of them counts (``weights``). Both are found anew in each training.
 
     A parameter of one member is set by ``name__parameter``; without a name it is the ensemble's
     own, or is set for every network among the members.
@@ -75,17 +75,20 @@ class EnsembleRegressor(CandleRegressor):
 
     :param members: names and unfitted regressors.
     :param calibration: "evidence", or None for members that are not to be scaled.
+    :param weights: "validation" weighs by exp(R² / 0.05) in the second part, "equal" alike.
     :param selection: "agreement" predicts nothing where a member is above the mean of the training
         labels and another below; None predicts everywhere.
     :param validation_fraction: share of the targets, the last ones, for the two parts together.
     :param validation_gap: candles around a validation target that are no training targets.
     :ivar members_: the fitted ones, by name.
     :ivar calibrations_: of each of them.
+    :ivar weights_: of each of them, (n_labels,), with a sum of 1.
     :ivar valid_rows_: those of the second part.
     """
 
     members: Members = field(default_factory=default_members, metadata={"rule": MEMBERS})
     calibration: str | None = setting("evidence", or_none(one_of("evidence")))
+    weights: str = setting("validation", one_of("validation", "equal"))
     selection: str | None = setting(None, or_none(one_of("agreement")))
     validation_fraction: float = setting(0.15, real(0, 1))
     validation_gap: int = setting(0, whole(0))
@@ -170,55 +173,50 @@ class EnsembleRegressor(CandleRegressor):
             self.validation_gap,
             row_vector("validation_mask", validation_mask, n_rows, np.bool_),
         )
-        self.members_: dict[str, CandleRegressor] = {}
-        for name, member in self.members:
-            fitted = with_those_it_has(member, validation_gap=self.validation_gap)
-            before = None if init_model is None else init_model.members_.get(name)
-            try:
-                self.members_[name] = fitted.fit(
-                    features,
-                    np.where(split.seen[:, None], targets, np.nan),
-                    sample_weight=weights,
-                    validation_mask=split.stopping,
-                    candle_index=index,
-                    init_model=before,
-                    should_stop=should_stop,
-                )
-            except TrainingStopped:
-                raise
-            except Exception as error:
-                failure = error
-                logger.error("The ensemble goes on without its member %s: %s", name, error)
-        if not self.members_:
-            raise failure
-        self.calibrations_ = self._calibrate(features, targets, weights, index, split.judging)
+        self.members_ = self._fit_members(
+            init_model,
+            X=features,
+            y=np.where(split.seen[:, None], targets, np.nan),
+            sample_weight=weights,
+            validation_mask=split.stopping,
+            candle_index=index,
+            should_stop=should_stop,
+        )
+        judges = Judges(features, targets, weights, index, split.judging, self.validation_gap)
+        self._weigh(judges)
         self.valid_rows_ = split.judging if len(split.judging) else np.flatnonzero(split.stopping)
         self.summary_ = self._summary(n_rows, split, time.perf_counter() - started)
         logger.info(self.summary_)
         return self
 
-    def _calibrate(
-        self,
-        features: FloatArray,
-        targets: FloatArray,
-        weights: FloatArray,
-        index: IntArray | None,
-        rows: IntArray,
-    ) -> dict[str, Calibration]:
-        found = dict.fromkeys(self.members_, no_calibration(self.n_labels_))
-        for name, member in self.members_.items() if self.calibration else ():
-            predicted = member.predict_rows(features, rows, index)
-            known = ~np.isnan(predicted).any(axis=1)
-            if known.any():
-                judges = rows[known]
-                found[name] = calibrate(
-                    targets[judges].astype(np.float64),
-                    predicted[known],
-                    weights[judges],
-                    judges,
-                    self.validation_gap,
-                )
-        return found
+    def _fit_members(
+        self, init_model: EnsembleRegressor | None, **data: Any
+    ) -> dict[str, CandleRegressor]:
+        """Fit each member on the same data; one that cannot be fitted is left out."""
+        fitted: dict[str, CandleRegressor] = {}
+        for name, member in self.members:
+            own = with_those_it_has(member, validation_gap=self.validation_gap)
+            before = None if init_model is None else init_model.members_.get(name)
+            try:
+                fitted[name] = own.fit(init_model=before, **data)
+            except TrainingStopped:
+                raise
+            except Exception as error:  # whatever a library raises
+                failure = error
+                logger.error("The ensemble goes on without its member %s: %s", name, error)
+        if not fitted:
+            raise failure
+        return fitted
+
+    def _weigh(self, judges: Judges) -> None:
+        """Find scale and weight of each member on targets that it has not seen."""
+        found = {
+            name: judge(member, judges, is_scaled=self.calibration is not None)
+            for name, member in self.members_.items()
+        }
+        r2 = np.stack([one.r2 for one in found.values()]) * (self.weights == "validation")
+        self.calibrations_ = {name: one.calibration for name, one in found.items()}
+        self.weights_ = dict(zip(found, exponential_weights(r2), strict=True))
 
     def predict(
         self,
@@ -262,8 +260,9 @@ class EnsembleRegressor(CandleRegressor):
         """
         stacked = np.stack(list(scaled.values()))
         awake = ~np.isnan(stacked)
+        weights = awake * np.stack([self.weights_[name] for name in scaled])[:, None]
         with np.errstate(invalid="ignore"):  # 0 / 0
-            mean = np.where(awake, stacked, 0.0).sum(axis=0) / awake.sum(axis=0)
+            mean = (weights * np.nan_to_num(stacked)).sum(axis=0) / weights.sum(axis=0)
             agreement = (stacked * mean > 0).sum(axis=0) / awake.sum(axis=0)
         if self.selection == "agreement":
             mean[agreement < 1] = np.nan
@@ -277,6 +276,7 @@ class EnsembleRegressor(CandleRegressor):
             "members": {
                 name: {
                     **member.training_record(),
+                    "weight": self.weights_[name].tolist(),
                     "scale": self.calibrations_[name].scale.tolist(),
                     "scale_t": known_or_none(self.calibrations_[name].t_value),
                 }
@@ -289,6 +289,10 @@ class EnsembleRegressor(CandleRegressor):
             f"Trained an ensemble of {', '.join(self.members_)} on {n_rows} rows in {seconds:.1f} s"
         )
         if not len(split.judging):
-            return f"{text}; no validation targets were left to scale them by, so they count as is."
-        scales = "; ".join(f"{name} {one.in_words()}" for name, one in self.calibrations_.items())
-        return f"{text}; scaled on {len(split.judging)} targets that chose nothing by {scales}."
+            return f"{text}; no validation targets were left to judge them by, so they count alike."
+        judged = "; ".join(
+            f"{name} weighs {np.array2string(self.weights_[name], precision=2)}, scaled by "
+            f"{one.in_words()}"
+            for name, one in self.calibrations_.items()
+        )
+        return f"{text}; on {len(split.judging)} targets that chose nothing: {judged}."

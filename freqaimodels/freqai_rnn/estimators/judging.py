@@ -1,0 +1,117 @@
+"""Judges fitted regressors on targets they have not seen. Imports network.windows and the base.
+
+Source of the weights: Littlestone & Warmuth 1994, exponential ones.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..network.windows import BoolArray, IntArray, split_targets
+from .base import CandleRegressor, FloatArray
+from .calibration import Calibration, calibrate, no_calibration
+
+TEMPERATURE = 0.05
+"""Difference in R² that makes one weight e times another."""
+
+
+class JudgedSplit(NamedTuple):
+    """Holds which targets a regressor may see, and which are kept to judge it.
+
+    :ivar seen: (n_rows,) targets that it may learn from or validate on.
+    :ivar stopping: (n_rows,) those of them that validate.
+    :ivar judging: rows of the others: they choose nothing of it, and come last.
+    """
+
+    seen: BoolArray
+    stopping: BoolArray
+    judging: IntArray
+
+
+def split_with_judges(
+    is_target: BoolArray,
+    validation_fraction: float,
+    validation_gap: int,
+    validation_mask: BoolArray | None = None,
+) -> JudgedSplit:
+    """Cut the validation targets in two halves, in time, with a gap between.
+
+    What has stopped a training and chosen its weights flatters it; the second half does not. Where
+    the gap would leave nothing of the first half, there is no second one.
+
+    The parameters are those of ``split_targets``.
+    """
+    valid_rows = split_targets(
+        is_target, validation_fraction, validation_gap, validation_mask
+    ).valid_rows
+    judging = valid_rows[(len(valid_rows) + 1) // 2 :]
+    seen = _mask(
+        split_targets(is_target, 0.0, validation_gap, _mask(judging, len(is_target))).train_rows,
+        len(is_target),
+    )
+    validates = _mask(valid_rows, len(is_target))
+    if (seen & validates).any():
+        return JudgedSplit(seen, seen & validates, judging)
+    return JudgedSplit(is_target, validates, judging[:0])
+
+
+class Judges(NamedTuple):
+    """Holds what judges regressors: all rows of a fit, and which of them the regressors never saw.
+
+    :ivar features: (n_rows, n_features); targets (n_rows, n_labels), weights and ``candle_index``
+        (n_rows,).
+    :ivar rows: (n,) that judge, increasing.
+    :ivar overlap: rows over which labels share candles.
+    """
+
+    features: FloatArray
+    targets: FloatArray
+    weights: FloatArray
+    candle_index: IntArray | None
+    rows: IntArray
+    overlap: int
+
+
+class Judgement(NamedTuple):
+    """Holds the scale of a regressor's predictions, and their R² against 0 with it, by label."""
+
+    calibration: Calibration
+    r2: FloatArray
+
+
+def judge(regressor: CandleRegressor, judges: Judges, *, is_scaled: bool) -> Judgement:
+    """Compare predictions with targets.
+
+    :param is_scaled: whether to find a scale, which is 1 otherwise.
+    :return: a scale of 1 and an R² of 0 where nothing can be compared.
+    """
+    n_labels = judges.targets.shape[1]
+    predicted = regressor.predict_rows(judges.features, judges.rows, judges.candle_index)
+    known = ~np.isnan(predicted).any(axis=1)
+    calibration = no_calibration(n_labels)
+    if not known.any():
+        return Judgement(calibration, np.zeros(n_labels))
+    rows, predicted = judges.rows[known], predicted[known]
+    realised, counts = judges.targets[rows].astype(np.float64), judges.weights[rows]
+    if is_scaled:
+        calibration = calibrate(realised, predicted, counts, rows, judges.overlap)
+    errors = counts @ np.square(realised - predicted * calibration.scale)
+    return Judgement(calibration, 1 - errors / (counts @ np.square(realised)))
+
+
+def exponential_weights(r2: FloatArray) -> FloatArray:
+    """Return exp(R² / 0.05), with a sum of 1 over the regressors.
+
+    :param r2: (n_regressors, n_labels), and so is what is returned.
+    """
+    odds: FloatArray = np.exp((r2 - r2.max(axis=0)) / TEMPERATURE)
+    total: FloatArray = odds.sum(axis=0)
+    return odds / total
+
+
+def _mask(rows: IntArray, n_rows: int) -> BoolArray:
+    mask = np.zeros(n_rows, dtype=bool)
+    mask[rows] = True
+    return mask

@@ -1,0 +1,200 @@
+"""The ensemble through freqtrade's commands: its members, its columns, and no look ahead."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from freqtrade.misc import deep_merge_dicts
+from tests.freqai.freqtrade_host import (
+    HERE,
+    LABEL,
+    MIDDLE,
+    START,
+    TWO_PAIRS,
+    Host,
+    Run,
+)
+from tests.freqai.test_hyperopt import Grid, grid  # noqa: F401
+from tests.freqai.test_lookahead import Cluster, assert_same, cluster, on, training  # noqa: F401
+
+HOUR = pd.Timedelta(hours=1)
+MEMBERS = ["return_lstm", "return_gru", "return_lightgbm"]
+ENSEMBLE: dict[str, Any] = {"freqaimodel": "EnsembleRegressor"}
+
+
+def ensemble(overlay: dict[str, Any] | None = None, **parameters: Any) -> dict[str, Any]:
+    own = {"freqai": {"model_training_parameters": parameters}}
+    return deep_merge_dicts(overlay or {}, deep_merge_dicts(own, dict(ENSEMBLE)))
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory, candles: Path) -> tuple[Host, Run]:
+    """A finished backtest of BTC and ETH, to be read only."""
+    host = Host(tmp_path_factory.mktemp("ensemble") / "user_data", candles)
+    return host, host.backtest(overlay=ensemble(TWO_PAIRS))
+
+
+def details(run: Run, coin: str = "BTC") -> pd.DataFrame:
+    frame = run.frames[coin].set_index("date")
+    return frame.loc[run.predictions(coin).index].filter(regex="^return_|^&-return$|^do_predict$")
+
+
+def test_the_prediction_is_the_weighted_sum_of_the_members_columns(together):
+    for coin in ("BTC", "ETH"):
+        found = details(together[1], coin)
+        assert (found["do_predict"] == 1).all()
+        for model, part in zip(
+            together[0].models(coin), (found[: MIDDLE - HOUR], found[MIDDLE:]), strict=True
+        ):
+            weights = [one[0] for one in model.estimator.weights_.values()]
+            np.testing.assert_allclose(part[MEMBERS] @ weights, part[LABEL], rtol=1e-9)
+        assert (found[[*MEMBERS, LABEL]].std() > 0).all()
+        assert found["return_agreement"].isin([1 / 3, 2 / 3, 1]).all()
+
+
+def test_a_member_is_trained_as_it_is_alone(together, host):
+    """With the same rows: those that judge it in the ensemble are unlabelled for it alone."""
+    (first, _) = together[0].models()
+    for name in ("lstm", "gru"):
+        member = first.estimator.members_[name]
+        alone = host.backtest(overlay={"freqaimodel": f"{name.upper()}Regressor"})
+        assert not alone.errors
+        seed = host.models()[0].estimator.settings_.seed
+        assert member.settings_.seed == seed
+    assert first.estimator.members_["lstm"].settings_.hidden_size == 8
+
+
+def test_later_candles_change_no_earlier_prediction(together, tmp_path):
+    now = START + 130 * HOUR
+    assert now > MIDDLE
+    path = together[0].candles / "BTC_USD-1h.feather"
+    changed = pd.read_feather(path)
+    prices = ["open", "high", "low", "close"]
+    changed[prices] = changed[prices].mask(changed["date"] >= now, 3 * changed[prices])
+    (tmp_path / "candles").mkdir()
+    changed.to_feather(tmp_path / "candles" / path.name)
+    other = Host(tmp_path / "other", tmp_path / "candles")
+    found, before = details(other.backtest(overlay=ensemble())), details(together[1])
+    unknown = found.index >= now
+    pd.testing.assert_frame_equal(found[~unknown], before[~unknown], check_exact=True)
+    assert not found[unknown].equals(before[unknown])
+
+
+def test_labels_are_not_read_when_predicting(host):
+    one_slice = ensemble({"timerange": "20190601-20190605"})
+    before = host.backtest(overlay=one_slice | {"freqai": {"identifier": "before"}})
+    after = host.backtest(overlay=one_slice | {"tiny": {"relabel_from": "2019-06-01T00:00Z"}})
+    pd.testing.assert_frame_equal(
+        details(after)[:MIDDLE], details(before)[:MIDDLE], check_exact=True
+    )
+
+
+def test_models_from_disk_predict_alike_in_a_new_process(together, tmp_path):
+    host = together[0].copy(tmp_path / "user_data")
+    for path in host.prediction_files():
+        path.unlink()
+    run = host.backtest(overlay=ensemble(TWO_PAIRS), new_process=True)
+    assert "Trained" not in run.log
+    for coin in ("BTC", "ETH"):
+        pd.testing.assert_frame_equal(
+            details(run, coin), details(together[1], coin), check_exact=True
+        )
+
+
+def test_two_jobs_leave_what_one_leaves(host, together):
+    run = host.backtest(overlay=training(ensemble(TWO_PAIRS), n_jobs=2))
+    assert run.log.count("By a worker: Trained an ensemble of lstm, gru, lightgbm") == 4
+    assert_same(host, run, *together)
+
+
+def test_a_cluster_finds_the_same(host, cluster: Cluster, together):  # noqa: F811
+    cluster.add_worker()
+    cluster.wait_for_workers(1)
+    run = host.backtest(overlay=training(ensemble(TWO_PAIRS), **on(cluster)), new_process=True)
+    assert run.log.count("By a worker: Trained an ensemble of lstm, gru, lightgbm") == 4
+    assert_same(host, run, *together)
+
+
+def test_a_broken_member_is_one_error_line_per_training_and_the_others_predict(host, together):
+    broken = {
+        "freqaimodel": "BrokenMemberRegressor",
+        "freqaimodel_path": str(HERE / "freqaimodels"),
+    }
+    run = host.refused_backtest(overlay=ensemble() | broken)
+    assert len(run.errors) == 2, run.errors
+    for line in run.errors:
+        assert "The ensemble goes on without its member mine: out of luck" in line
+    pd.testing.assert_frame_equal(details(run), details(together[1]), check_exact=True)
+
+
+def test_selection_by_agreement_predicts_where_all_members_agree(host, together):
+    run = host.backtest(overlay=ensemble(selection="agreement"))
+    agree = details(together[1])["return_agreement"] == 1
+    assert 0 < agree.mean() < 1
+    found = details(run)
+    assert found["do_predict"].eq(1).equals(agree)
+    expected = details(together[1])[LABEL].where(agree, 0.0)
+    pd.testing.assert_series_equal(found[LABEL], expected, check_exact=True)
+
+
+def test_parameters_of_members_shape_the_folder_and_a_wrong_one_is_refused(host):
+    host.backtest(overlay=ensemble())
+    host.backtest(overlay=ensemble(gru__hidden_size=4))
+    assert len(host.settings_folders()) == 2
+    model = host.models()[0]
+    assert model.estimator.members_["gru"].settings_.hidden_size == 4
+    assert model.estimator.members_["lstm"].settings_.hidden_size == 8
+    again = host.backtest(overlay=ensemble(gru__hidden_size=4, lstm__device="auto"))
+    assert "Trained" not in again.log
+    run = host.refused_backtest(overlay=ensemble(lightgbm__num_leafs=4))
+    assert "did you mean lightgbm__num_leaves?" in run.log
+    run = host.refused_backtest(overlay=ensemble(gru__validation_gap=4))
+    assert "gru__validation_gap must not be set" in run.log
+
+
+def test_the_history_beside_a_model_records_each_member(together):
+    (path, _) = together[0].model_files()
+    history = json.loads(
+        path.with_name(path.name.replace("_model.zip", "_history.json")).read_text()
+    )
+    assert history["settings"]["members"] == {
+        "lstm": "RecurrentRegressor",
+        "gru": "RecurrentRegressor",
+        "lightgbm": "TreesRegressor",
+    }
+    for name, member in history["members"].items():
+        assert 0 <= member["scale"][0] <= 1
+        assert ("evaluations" in member) == (name != "lightgbm")
+
+
+def test_hyperopt_compares_parameters_of_a_member(grid: Grid):  # noqa: F811
+    grid.edit_strategy(
+        'hidden_size = CategoricalParameter([8, 4], default=8, space="network")',
+        'gru__hidden_size = CategoricalParameter([8, 4], default=8, space="network")',
+    )
+    grid.edit_strategy("[6, 4], default=6", "[6, 5], default=6")
+    run = grid.host.run(
+        "hyperopt",
+        *grid.arguments("--spaces", "network"),
+        overlay=ensemble(grid.overlay()),
+        new_process=True,
+    )
+    assert not run.errors, run.log
+    assert "8 of 8 trainings" in run.log or "16 of 16 trainings" in run.log
+    (results,) = (grid.host.user_data / "hyperopt_results").glob("*.fthypt")
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    losses = {tuple(sorted(line["params_dict"].items())): line["loss"] for line in lines}
+    assert len(losses) == 4
+    assert len(set(losses.values())) == 4
+
+
+def test_continual_learning_starts_each_member_from_its_own(host):
+    overlay = ensemble({"freqai": {"continual_learning": True}}, learning_rate=1e-30)
+    host.backtest(overlay=overlay)
+    first, second = (model.estimator.members_ for model in host.models())
+    for name in ("lstm", "gru"):
+        before, after = (members[name].__getstate__()["weights"] for members in (first, second))
+        assert before == after

@@ -1,0 +1,54 @@
+"""`freqtrade trade` with the ensemble, on the files of a bot that had an LSTM alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from tests.exchange.candles import Market
+from tests.live.host import (
+    ENSEMBLE,
+    LABEL,
+    backtest,
+    historic_predictions,
+    live_predictions,
+    model_files,
+)
+from tests.live.scenarios import FIVE, BotRun
+
+MEMBERS = ["return_lstm", "return_gru", "return_lightgbm"]
+DETAILS = [*MEMBERS, "return_agreement"]
+
+
+def test_a_stored_history_gets_the_columns_of_the_new_model(
+    five: BotRun, finished_run: Callable[[str], BotRun]
+) -> None:
+    after = finished_run("ensemble")
+    assert not after.errors
+    for pair in FIVE:
+        before, history = (historic_predictions(run.user_data, pair) for run in (five, after))
+        assert "return_gru" not in before
+        assert (history.loc[before.index, DETAILS] == 0).all(axis=None)
+        live = live_predictions(after.user_data, pair)
+        added = history.loc[live.index.difference(before.index)]
+        assert len(added)
+        assert added["return_agreement"].between(1 / 3, 1).all()
+        lowest, highest = added[MEMBERS].min(axis=1), added[MEMBERS].max(axis=1)
+        assert added[LABEL].between(lowest, highest).all()
+
+
+def test_its_live_predictions_equal_the_backtest_of_the_model_in_use(
+    five: BotRun,
+    finished_run: Callable[[str], BotRun],
+    markets: list[Market],
+    exchange_url: str,
+    tmp_path: Path,
+) -> None:
+    after = finished_run("ensemble")
+    before = historic_predictions(five.user_data)
+    dates = live_predictions(after.user_data).index.difference(before.index)
+    live = historic_predictions(after.user_data).loc[dates, [LABEL, *DETAILS]]
+    model = model_files(after.user_data)[-1]
+    again = backtest(tmp_path / "again", markets[0], model, dates, exchange_url, ENSEMBLE)
+    pd.testing.assert_frame_equal(
+        live, again[[LABEL, *DETAILS]], check_names=False, check_freq=False, atol=1e-6, rtol=0
+    )

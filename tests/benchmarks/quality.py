@@ -15,7 +15,7 @@ from tests.benchmarks.series import HORIZON, LABELS, Array, sample_candles
 from tests.benchmarks.timing import Row
 from tqdm import tqdm
 
-from freqai_rnn import RecurrentRegressor, metrics
+from freqai_rnn import EnsembleRegressor, RecurrentRegressor, metrics
 from freqai_rnn.sample_data import SHA256
 
 SEQUENCE_LENGTH = 24
@@ -31,17 +31,24 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "lstm, torch's start, two chunks": {"cell_type": "lstm", **LONG_START},
     "gru, torch's start, two chunks": {"cell_type": "gru", **LONG_START},
     "lstm, one layer of 64": {"cell_type": "lstm", "num_layers": 1, "hidden_size": 64},
+} | {
+    f"{cell}, memory {candles:g}": {"cell_type": cell, "initial_memory": candles}
+    for cell in ("lstm", "gru")
+    for candles in (0.3, 1, 3, 8, 24)
 }
 MEANS = {"lstm + gru": ("lstm", "gru")}
-OTHERS = ("lightgbm", "lightgbm, bagged", "ridge", "zero")
-MODELS = (*NETWORKS, *MEANS, *OTHERS)
+MODELS = ("lstm", "gru", *MEANS, "ensemble", "lightgbm", "lightgbm, bagged", "ridge", "zero")
+"""Measured unless others are asked for; any of NETWORKS can be."""
 BASELINE = "lightgbm"
 POWER = 2.8
 """Standard errors that a difference needs to be found 4 times in 5, at two errors for a finding."""
 
 
 class Plan(NamedTuple):
-    """Rows that train and test each model, and how many of its test windows a coin gets."""
+    """Rows that train and test each model, and how many of its test windows a coin gets.
+
+    For a range half of them, as models differ far more there.
+    """
 
     n_train: int
     n_test: int
@@ -79,7 +86,8 @@ def tasks(timeframes: list[str], labels: list[str], seeds: int) -> list[Task]:
         candles, features = sample_candles(coin, timeframe)
         first = int(np.flatnonzero(features.isna().any(axis=1)).max()) + 1  # warmed up
         last = len(candles) - HORIZON - plan.n_train - plan.n_test
-        starts = np.linspace(first, last, plan.n_windows).astype(int)
+        n_windows = plan.n_windows if label == "return" else plan.n_windows // 2
+        starts = np.linspace(first, last, n_windows).astype(int)
         out += [
             Task(timeframe, coin, int(start), label, seed)
             for start, seed in itertools.product(starts, range(seeds))
@@ -112,7 +120,24 @@ def prepare(task: Task) -> Data:
     )
 
 
-def predict(model: str, data: Data, seed: int) -> Array:
+def predict(model: str, data: Data, seed: int) -> dict[str, Array]:
+    """Train on the training rows and predict the test rows; an ensemble's members too."""
+    if model != "ensemble":
+        return {model: predict_alone(model, data, seed)}
+    seeds = {f"{name}__seed": seed for name, _ in EnsembleRegressor().members}
+    fitted = (
+        EnsembleRegressor(validation_gap=HORIZON)
+        .set_params(**seeds, device="cpu", show_progress=False)
+        .fit(data.train, data.targets)
+    )
+    n_before = SEQUENCE_LENGTH - 1
+    together = np.concatenate([data.train[-n_before:], data.test])
+    predicted, details = fitted.predict_in_detail(together)
+    members = {f"its {name}": details[name].values[n_before:, 0] for name in fitted.members_}
+    return {**members, model: predicted[n_before:]}
+
+
+def predict_alone(model: str, data: Data, seed: int) -> Array:
     """Train on the training rows and predict the test rows."""
     known = ~np.isnan(data.targets)
     if model == "zero":
@@ -160,20 +185,23 @@ def measure(task: Task, models: list[str]) -> list[dict[str, Any]]:
     for model in models:
         started = time.process_time()
         if model in MEANS:
-            predicted[model] = np.mean([predicted[member] for member in MEANS[model]], axis=0)
+            new = {model: np.mean([predicted[member] for member in MEANS[model]], axis=0)}
         else:
-            predicted[model] = predict(model, data, task.seed)
-        realised, found = data.realised[scored], predicted[model][scored]
-        rows.append(
+            new = predict(model, data, task.seed)
+        predicted |= new
+        seconds = time.process_time() - started
+        realised = data.realised[scored]
+        rows += [
             {
                 **task._asdict(),
                 "month": data.month,
-                "model": model,
-                "rank_ic": metrics.rank_information_coefficient(realised, found),
-                "r2": metrics.r2_against_zero(realised, found),
-                "cpu_seconds": time.process_time() - started,
+                "model": name,
+                "rank_ic": metrics.rank_information_coefficient(realised, found[scored]),
+                "r2": metrics.r2_against_zero(realised, found[scored]),
+                "cpu_seconds": seconds if name == model else np.nan,
             }
-        )
+            for name, found in new.items()
+        ]
     return rows
 
 

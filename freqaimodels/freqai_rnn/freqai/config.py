@@ -40,8 +40,9 @@ def estimator_from_config(freqai: Mapping[str, Any], prototype: CandleRegressor)
     given = freqai.get("model_training_parameters", {})
     own = prototype.get_params()
     require_known(given, [*prototype.parameter_names(), *PARALLELISM])
-    for name, source in FREQAI_SETS.items():
-        if name in given:
+    for name in given:
+        source = FREQAI_SETS.get(name.rpartition("__")[2])  # an ensemble's members have it too
+        if source is not None:
             raise ValueError(
                 f"model_training_parameters.{name} must not be set: it follows freqai.{source}."
             )

@@ -23,12 +23,7 @@ from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask
 from ..parallel.memory import keep_freed_memory
 from ..parallel.parallelism import Parallelism
-from .candidates import (
-    CandidateModels,
-    network_candidates,
-    parameter_ranges,
-    warn_of_overridden,
-)
+from .candidates import CandidateModels, network_candidates
 from .config import (
     as_operational_exception,
     estimator_from_config,
@@ -45,6 +40,7 @@ from .folders import (
 from .frames import Pipelines
 from .live import LiveFreqaiModel
 from .lookahead import Lookahead
+from .network_parameters import network_values
 from .networks import CandidateGrid, Networks, OneNetwork
 from .saved_models import read_if_complete
 from .trained_model import TrainedModel
@@ -225,12 +221,11 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         return not self.continual_learning
 
     def _settle_networks(self, strategy: IStrategy) -> Networks:
-        """Take the strategy's network parameters, which win over the configuration."""
+        """Make the networks of the strategy's parameters and of the configuration."""
         configured = self.freqai_info.get("model_training_parameters", {})
         with as_operational_exception("Network parameters of the strategy"):
-            ranges = parameter_ranges(dict(strategy.enumerate_parameters("network")))
-            warn_of_overridden(configured, ranges)
-            candidates = network_candidates(self._estimator, ranges)
+            values = network_values(strategy, configured)
+            candidates = network_candidates(self._estimator, values)
             if len(candidates) > 1:
                 grid = CandidateGrid(candidates, self._trainer, self.config, self.full_path)
                 self._move_to(grid.folder)

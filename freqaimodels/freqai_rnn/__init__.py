@@ -1,7 +1,8 @@
 """LSTM and GRU regression on candles, for scikit-learn and for Freqtrade's FreqAI."""
 
 from .estimators.recurrent import RecurrentRegressor
+from .estimators.scoring import CandleScorer
 from .network.settings import Settings
 
-__all__ = ["RecurrentRegressor", "Settings"]
+__all__ = ["CandleScorer", "RecurrentRegressor", "Settings"]
 __version__ = "0.1.0"

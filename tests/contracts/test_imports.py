@@ -211,5 +211,5 @@ def test_importing_brings_no(imported, banned):
 
 
 def test_only_the_public_names_are_exported():
-    assert freqai_rnn.__all__ == ["RecurrentRegressor", "Settings"]
+    assert freqai_rnn.__all__ == ["CandleScorer", "RecurrentRegressor", "Settings"]
     assert all(hasattr(freqai_rnn, name) for name in freqai_rnn.__all__)

@@ -358,6 +358,12 @@ def test_a_candidate_that_cannot_be_trained_trades_nothing_and_stops_no_other(gr
         pytest.param("[8, 4]", "[8, 1]", "hidden_size must be a whole number", id="out-of-range"),
         pytest.param("hidden_size =", "validation_gap =", "label_period", id="set-by-freqai"),
         pytest.param(
+            "hidden_size =",
+            "n_jobs =",
+            "n_jobs is no network parameter, as it changes no prediction: put it under freqai",
+            id="of-no-network",
+        ),
+        pytest.param(
             'CategoricalParameter([8, 4], default=8, space="network")',
             'RealParameter(2, 8, default=8, space="network")',
             "has no list of values",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..estimators.base import CandleRegressor, with_parameters
-from .config import FREQAI_SETS
+from .config import FREQAI_SETS, PARALLELISM, PLACE
 from .trained_model import Predictions, TrainedModel
 
 
@@ -42,6 +42,10 @@ def network_candidates(
     """
     for name in FREQAI_SETS.keys() & ranges.keys():
         raise ValueError(f"{name} is no network parameter: it follows freqai.{FREQAI_SETS[name]}.")
+    for name in ranges.keys() & PARALLELISM:
+        raise ValueError(
+            f"{name} is no network parameter, as it changes no prediction: put it under {PLACE}."
+        )
     combinations = (
         dict(zip(ranges, values, strict=True)) for values in itertools.product(*ranges.values())
     )

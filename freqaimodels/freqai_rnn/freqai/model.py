@@ -38,6 +38,7 @@ from .folders import (
     write_settings,
 )
 from .frames import Pipelines
+from .kitchen import StrictKitchen
 from .live import LiveFreqaiModel
 from .lookahead import Lookahead
 from .network_parameters import network_values
@@ -71,7 +72,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
     def __init__(self, config: dict[str, Any]) -> None:
         with as_operational_exception("Configuration of freqai"):
-            self._estimator = estimator_from_config(config["freqai"], self.prototype)
+            self._estimator = estimator_from_config(config, self.prototype)
             parallelism = parallelism_from_config(config["freqai"])
         super().__init__(config=config)
         self.dd.model_type = "pytorch"  # FreqAI then calls TrainedModel.save and gives TensorBoard
@@ -110,6 +111,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         strategy: IStrategy,
     ) -> FreqaiDataKitchen:
         """Run FreqAI's loop over the windows of a pair, with workers that are ahead of it."""
+        dk = StrictKitchen(self.config, pair=dk.pair)
         with self._lookahead.following(dataframe, dk, strategy, self._networks) as self.dk:
             return super().start_backtesting(dataframe, metadata, self.dk, strategy)
 

@@ -155,7 +155,11 @@ def _require_in_place(config: Mapping[str, Any], names: Iterable[str]) -> None:
 def _refuse_pytorch_form(given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     for name in PYTORCH_FORM:
         if name in given and name not in own:
-            known = [f"{theirs} is {ours}" for theirs, ours in PYTORCH_NAMES.items() if ours in own]
+            known = [
+                theirs if theirs == ours else f"{theirs} is {ours}"
+                for theirs, ours in PYTORCH_NAMES.items()
+                if ours in own
+            ]
             raise ValueError(
                 f"model_training_parameters.{name} is the form of freqtrade's PyTorch models: put "
                 f"the settings directly under model_training_parameters ({', '.join(known)}; "

@@ -44,8 +44,9 @@ class RecurrentStrategy(IStrategy):
     entry_threshold = DecimalParameter(0.0, 0.2, default=0.05, decimals=2, space="buy")
     exit_threshold = DecimalParameter(-0.2, 0.0, default=0.0, decimals=2, space="sell")
 
-    # Arguments of the network: they win over `model_training_parameters`. `--spaces network` trains
-    # one network per combination.
+    # Arguments of the network. `--spaces network` trains one network per combination and writes the
+    # best into RecurrentStrategy.json; without a value there, `model_training_parameters` wins over
+    # the defaults here.
     sequence_length = CategoricalParameter([12, 24, 48], default=24, space="network")
     hidden_size = CategoricalParameter([32, 64, 128], default=128, space="network")
 

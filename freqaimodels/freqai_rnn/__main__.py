@@ -111,8 +111,19 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help="evaluate this label only; DEFINITION is return, mean-return or log-return",
     )
     parser.add_argument(
-        "--replicates", type=int, default=1000, metavar="N", help="of the bootstrap (default: 1000)"
+        "--replicates",
+        type=_replicates,
+        default=1000,
+        metavar="N",
+        help="of the bootstrap (default: 1000)",
     )
+
+
+def _replicates(text: str) -> int:
+    """Read a number of replicates; a standard deviation needs two."""
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 2, got {text!r}")
+    return int(text)
 
 
 def _run_path(_arguments: argparse.Namespace) -> None:

@@ -171,7 +171,7 @@ def test_the_imports_are_really_found():
         "errors.py",
         *(
             f"network/{name}.py"
-            for name in ("prediction", "recurrent_network", "settings", "windows")
+            for name in ("optimizer", "prediction", "recurrent_network", "settings", "windows")
         ),
     }
     assert {"torch", "tqdm.auto"} <= other
@@ -211,5 +211,6 @@ def test_importing_brings_no(imported, banned):
 
 
 def test_only_the_public_names_are_exported():
-    assert freqai_rnn.__all__ == ["EnsembleRegressor", "RecurrentRegressor", "Settings"]
+    names = ["CandleScorer", "EnsembleRegressor", "RecurrentRegressor", "Settings"]
+    assert freqai_rnn.__all__ == names
     assert all(hasattr(freqai_rnn, name) for name in freqai_rnn.__all__)

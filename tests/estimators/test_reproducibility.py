@@ -2,6 +2,7 @@
 
 import pickle
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -55,6 +56,18 @@ def test_the_number_of_threads_changes_no_digit():
         models.append(quick(**settings).fit(X, y))
     assert models[0].n_valid_windows_ > 32_768
     assert_same_fit(*models)
+
+
+def test_four_fits_at_once_give_what_one_alone_gives():
+    X, y = make_data(300)
+    settings = {"num_layers": 2, "dropout": 0.3, "training_mode": "fast"}
+    alone = quick(**settings).fit(X, y)
+    state = torch.get_rng_state()
+    with ThreadPoolExecutor(4) as pool:
+        fits = list(pool.map(lambda _: quick(**settings).fit(X, y), range(8)))
+    assert torch.equal(torch.get_rng_state(), state)
+    for fit in fits:
+        assert_same_fit(fit, alone)
 
 
 def test_another_seed_gives_another_model():

@@ -1,21 +1,28 @@
 """RecurrentRegressor keeps scikit-learn's conventions."""
 
 import doctest
+import pickle
 import re
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.metrics import r2_score
+from sklearn.metrics import mean_squared_error, r2_score
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
-from tests.estimators.naive import QUICK, make_data, naive_predictions, quick
+from tests.estimators.naive import (
+    QUICK,
+    assert_same_fit,
+    make_data,
+    naive_predictions,
+    quick,
+)
 
-from freqai_rnn import RecurrentRegressor, Settings
-from freqai_rnn.estimators import recurrent
+from freqai_rnn import CandleScorer, RecurrentRegressor, Settings
+from freqai_rnn.estimators import recurrent, scoring
 
 
 def test_the_constructor_only_stores():
@@ -127,6 +134,45 @@ MINI_BATCHES = (
     "a doubled row falls into other mini-batches than one row of weight 2; in one batch they agree "
     "to rounding (test_weight_two_equals_a_doubled_row)"
 )
+
+
+def test_numpy_values_of_a_grid_search_train_what_pythons_own_train():
+    X, y = make_data()
+    given = {"hidden_size": np.int64(8), "dropout": np.float64(0.25), "show_progress": np.False_}
+    model = quick(**given).fit(X, y)
+    assert_same_fit(model, quick(**{name: value.item() for name, value in given.items()}).fit(X, y))
+    search = GridSearchCV(quick(), {"hidden_size": np.array([4, 8])}, cv=TimeSeriesSplit(2))
+    assert np.isfinite(search.fit(X, y).cv_results_["mean_test_score"]).all()
+
+
+def test_a_scorer_takes_only_rows_with_a_prediction_and_a_target():
+    X, y = make_data(n_labels=2)
+    model = quick().fit(X, y)
+    y = y.copy()
+    y[[10, 11], [0, 1]] = np.nan
+    weights = np.arange(60.0)
+    rows = [t for t in range(3, 60) if t not in (10, 11)]
+    expected = np.average((model.predict(X)[rows] - y[rows]) ** 2, axis=0, weights=weights[rows])
+    error = CandleScorer(mean_squared_error, greater_is_better=False)
+    assert error(model, X, y, weights) == pytest.approx(-expected.mean(), rel=1e-5)
+    assert CandleScorer(r2_score)(model, X, y) == model.score(X, y)
+    assert pickle.loads(pickle.dumps(error)) == error  # for the workers of a search
+
+
+def test_a_search_with_a_scorer_chooses_the_smaller_error():
+    """A network that learns, and one that cannot: with the wrong sign the second would win."""
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    search = GridSearchCV(
+        quick(max_epochs=10),
+        {"learning_rate": [0.02, 1e-9]},
+        scoring=CandleScorer(mean_squared_error, greater_is_better=False),
+        cv=TimeSeriesSplit(2),
+    )
+    search.fit(X, 1 + X[:, 0])
+    assert (search.cv_results_["mean_test_score"] < 0).all()
+    assert search.best_params_ == {"learning_rate": 0.02}
+
+
 ORDER_IS_DATA = "the prediction of a row depends on the rows before it, which the check takes away"
 EXPECTED_FAILURES = {
     1: {"check_sample_weight_equivalence_on_dense_data": MINI_BATCHES},
@@ -165,7 +211,8 @@ def test_scikit_learns_own_checks_pass_but_for_the_explained_ones(sequence_lengt
     assert len([r for r in results if r["status"] == "passed"]) > 50
 
 
-def test_the_example_of_the_docstring_runs():
-    result = doctest.testmod(recurrent)
+@pytest.mark.parametrize("module", [recurrent, scoring], ids=lambda module: module.__name__)
+def test_the_example_of_the_docstring_runs(module):
+    result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0

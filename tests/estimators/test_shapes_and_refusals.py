@@ -6,6 +6,8 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from tests.estimators.naive import assert_same_fit, make_data, naive_predictions, quick
 
+from freqai_rnn.estimators.base import never
+
 
 @pytest.mark.parametrize(
     ("shape", "n_labels"), [((60,), 1), ((60, 1), 1), ((60, 2), 2), ((60, 3), 3)], ids=str
@@ -156,3 +158,40 @@ def test_a_loss_that_is_not_finite_names_the_epoch_and_the_learning_rate():
 def test_predict_before_fit_is_refused():
     with pytest.raises(NotFittedError):
         quick().predict(np.ones((9, 3)))
+
+
+class Stop(BaseException):
+    """As Ctrl-C raises one."""
+
+
+def stop():
+    raise Stop
+
+
+@pytest.mark.parametrize(
+    ("parameters", "factor", "should_stop", "error"),
+    [
+        pytest.param({}, 1e30, never, FloatingPointError, id="data"),
+        pytest.param({"num_layers": 0}, 1, never, ValueError, id="parameter"),
+        pytest.param({}, 1, stop, Stop, id="stopped"),
+    ],
+)
+def test_a_failed_fit_leaves_the_estimator_as_it_was(parameters, factor, should_stop, error):
+    X, y = make_data()
+    model = quick().fit(X, y)
+    before = model.predict(X)
+    model.set_params(**parameters)
+    with pytest.raises(error):
+        model.fit(X[:, :2], make_data(n_labels=2)[1] * factor, should_stop=should_stop)
+    np.testing.assert_array_equal(model.predict(X), before)
+    assert model.get_params() == quick(**parameters).get_params()
+
+
+def test_a_failed_first_fit_leaves_the_estimator_unfitted():
+    X, y = make_data()
+    model = quick()
+    with pytest.raises(FloatingPointError):
+        model.fit(X, y * 1e30)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    assert vars(model) == vars(quick())

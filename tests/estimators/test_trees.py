@@ -75,6 +75,13 @@ def test_a_row_with_a_missing_feature_trains_nothing_and_has_no_prediction():
     assert np.isnan(model.predict(X)).nonzero()[0].tolist() == [40]
 
 
+def test_any_seed_of_a_fit_is_taken():
+    X, y = make_data(200)
+    own = {"subsample": 0.5, "subsample_freq": 1}
+    first, second = (quick(seed=seed, **own).fit(X, y).predict(X) for seed in (2**32 - 1, 2**40))
+    assert not np.array_equal(first, second)
+
+
 def test_each_label_has_trees_of_its_own():
     X, y = make_data(200, n_labels=2)
     both = quick().fit(X, y).predict(X)

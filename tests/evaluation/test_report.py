@@ -18,7 +18,7 @@ from freqai_rnn.evaluation.backtests.configuration import read_configuration, ti
 from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
 from freqai_rnn.evaluation.pages.figures import Chart
 from freqai_rnn.evaluation.pages.html import Box, Cell, Charts, Column, Heading, Record, Table, page
-from freqai_rnn.evaluation.pages.report import safe_name, write_report
+from freqai_rnn.evaluation.pages.report import file_name, safe_name, write_report
 from freqai_rnn.evaluation.scores import OVERALL, PER_MODEL, PER_PAIR, score_run, verdict
 
 FEW = 200
@@ -85,6 +85,16 @@ def test_planted_signal_is_found_with_its_size_and_not_suspected(backtest):
 def test_predictions_that_know_the_future_are_too_good_to_be_true(backtest):
     _, scores = scores_of(replace(backtest, predict=perfect))
     assert "Too good to be true" in scores[0].warnings[0]
+
+
+def test_nothing_is_called_too_good_where_the_error_is_not_known(backtest):
+    """Two days are too few for an error: chance alone gives large coefficients there."""
+    few = replace(backtest, predict=noisy(0.5), pairs=("BTC/USD",), n_slices=1, slice_candles=48)
+    _, scores = scores_of(few)
+    found = scores[0].metrics["information_coefficient"]
+    assert found.value > 0.25
+    assert math.isnan(found.error)
+    assert not any("Too good" in line for line in scores[0].warnings)
 
 
 def test_flat_predictions_are_called_so(backtest):
@@ -169,7 +179,27 @@ def test_unknown_label_is_an_error_that_names_it(backtest):
 
 def test_missing_predictions_are_an_error_that_lists_what_is_there(backtest):
     configuration = read_configuration([backtest.write()])
-    with pytest.raises(FileNotFoundError, match=r"no predictions.*Identifiers with.*: test\."):
+    with pytest.raises(FileNotFoundError, match=r"no predictions.* The newest in .*:\n  test$"):
+        read_runs(configuration, "other", {})
+
+
+def test_of_many_identifiers_the_five_newest_are_listed_a_line_each(backtest):
+    configuration = read_configuration([backtest.write()])
+    for age in range(1, 9):
+        copy = backtest.folder.parent / f"older/{age}"
+        shutil.copytree(backtest.folder, copy)
+        for path in copy.glob("backtesting_predictions/*"):
+            os.utime(path, (10**9 - age, 10**9 - age))
+    with pytest.raises(FileNotFoundError) as error:
+        read_runs(configuration, "other", {})
+    names = ["test", "older/1", "older/2", "older/3", "older/4", "and 4 more"]
+    assert str(error.value).splitlines()[1:] == [f"  {name}" for name in names]
+
+
+def test_without_any_predictions_the_error_says_so(backtest):
+    configuration = read_configuration([backtest.write()])
+    shutil.rmtree(backtest.folder)
+    with pytest.raises(FileNotFoundError, match=r"No identifier has any\.$"):
         read_runs(configuration, "other", {})
 
 
@@ -257,7 +287,7 @@ def test_several_identifiers_share_a_page(tmp_path, capsys):
     arguments = ["report", "-c", str(config), "--identifier", "test", "group/two"]
     assert main([*arguments, "--replicates", str(FEW)]) == 0
     html = Path(capsys.readouterr().out.split()[0])
-    assert html.name == "test+group-two.html"
+    assert re.fullmatch(r"test\+group-two-[0-9a-f]{8}\.html", html.name)
     text = html.read_text()
     assert "No training history" in text
     assert text.count("class=lead") == 2
@@ -309,7 +339,29 @@ def test_error_is_told_and_ends_with_1(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("text", "name"), [("a/b", "a-b"), ("../../x", "x"), ("<é>", "report"), ("a+b_1.2", "a+b_1.2")]
+    ("text", "name"),
+    [
+        ("a+b_1.2", "a+b_1.2"),
+        ("a/b", "a-b-[0-9a-f]{8}"),
+        ("../../x", "x-[0-9a-f]{8}"),
+        ("<é>", "report-[0-9a-f]{8}"),
+        ("x" * 300, "x{120}-[0-9a-f]{8}"),
+    ],
 )
 def test_file_name_is_safe(text, name):
-    assert safe_name(text) == name
+    assert re.fullmatch(name.replace("+", "\\+"), safe_name(text))
+
+
+def test_different_identifiers_have_different_files():
+    groups = [["a-b"], ["a/b"], ["a[b]*?"], ["a", "b"], ["a+b"], ["x" * 130], ["x" * 131]]
+    assert len({file_name(names) for names in groups}) == len(groups)
+    assert file_name(["a", "a"]) == file_name(["a"]) == "a"
+
+
+@pytest.mark.parametrize("number", ["0", "-5", "1", "2.5", "many"])
+def test_too_few_replicates_are_refused(number, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["report", "-c", "none.json", f"--replicates={number}"])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert f"--replicates: must be a whole number of at least 2, got '{number}'" in said

@@ -1,6 +1,7 @@
 """Changed settings never meet old models; contradicting ones are refused before any training."""
 
 import json
+import sys
 from typing import Any
 
 import cloudpickle
@@ -16,6 +17,7 @@ def overlay(path: str, value: Any) -> dict[str, Any]:
     return value
 
 
+ABSENT = "cuda" if sys.platform == "darwin" else "mps"
 MODEL, FEATURES = "freqai.model_training_parameters", "freqai.feature_parameters"
 
 
@@ -185,6 +187,60 @@ REFUSED = {
         ["feature_parameters.reverse_train_test_order must be false"],
     ),
     "no features": ("tiny.no_features", True, ["Could not find any features"]),
+    "no label": ("tiny.no_label", True, ["BTC/USD: the strategy has no label", "begins with &"]),
+    "a feature of text": (
+        "tiny.text_at",
+        "2019-05-28",
+        ["the feature %-body_gen_BTC/USD_1h must hold numbers, got 'high'"],
+    ),
+    "test_size": (
+        "freqai.data_split_parameters.test_size",
+        1.5,
+        ["freqai.data_split_parameters.test_size must be a share", "below 1", "got 1.5"],
+    ),
+    "label_period_candles": (
+        f"{FEATURES}.label_period_candles",
+        -4,
+        [f"{FEATURES}.label_period_candles must be a whole number of at least 0", "got -4"],
+    ),
+    "max_candidates": (
+        "freqai.max_candidates",
+        "x",
+        ["freqai.max_candidates must be a whole number of at least 1, got 'x'"],
+    ),
+    "device": (f"{MODEL}.device", ABSENT, [f'device="{ABSENT}" is not avail', 'use device="auto"']),
+    "seed beyond torch": (f"{MODEL}.seed", 2**64, ["seed must be a whole number from 0 to 18446"]),
+    "seed beyond everything": (f"{MODEL}.seed", 2**70, ["seed must be a whole number from 0 to"]),
+    "memory": (
+        f"{MODEL}.hidden_size",
+        2_000_000,
+        ["needs more than", "GiB of memory", "hidden_size=2000000"],
+    ),
+    "model_kwargs": (
+        f"{MODEL}.model_kwargs",
+        {"hidden_dim": 64},
+        ["model_kwargs is the form of freqtrade's PyTorch models", "hidden_dim is hidden_size"],
+    ),
+    "trainer_kwargs": (
+        f"{MODEL}.trainer_kwargs",
+        {"n_epochs": 10},
+        ["directly under model_training_parameters", "n_epochs is max_epochs"],
+    ),
+    "misplaced in freqai": (
+        "freqai.sequence_length",
+        12,
+        ["freqai.sequence_length (= 12) is not read there: move it to freqai.model_training_par"],
+    ),
+    "misplaced in feature_parameters": (
+        f"{FEATURES}.n_jobs",
+        2,
+        [f"{FEATURES}.n_jobs (= 2) is not read there: move it to freqai.model_training_par"],
+    ),
+    "misplaced and not ours": (
+        "freqai.validation_gap",
+        2,
+        ["freqai.validation_gap (= 2) is not read there: it follows freqai.feature_parameters.lab"],
+    ),
 }
 
 
@@ -194,10 +250,40 @@ def test_refused_before_any_training(host, name):
     run = host.refused_backtest(overlay=overlay(path, value))
     assert run.n_trainings == 0
     assert not run.frames
-    said = "\n".join(run.errors)
+    (said,) = run.errors
     assert "Traceback" not in run.log
     for part in parts:
         assert part in said
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_strategy_of_a_classifier_is_refused_before_any_training(host, tmp_path, n_jobs):
+    """The example that freqtrade ships."""
+    (tmp_path / "SpotStrategy.py").write_text(SPOT)
+    example = {"strategy": "SpotStrategy", "strategy_path": str(tmp_path)}
+    overlay = {**example, "freqai": {"model_training_parameters": {"n_jobs": n_jobs}}}
+    run = host.refused_backtest(overlay=overlay)
+    (said,) = run.errors
+    assert run.n_trainings == 0
+    assert "Traceback" not in run.log
+    assert "BTC/USD: the label &s-up_or_down must hold numbers, as this model is a reg" in said
+    assert "LightGBMClassifier" in said
+
+
+SPOT = """
+from freqtrade.templates.FreqaiExampleHybridStrategy import FreqaiExampleHybridStrategy
+
+
+class SpotStrategy(FreqaiExampleHybridStrategy):
+    can_short = False
+"""
+
+
+def test_a_setting_at_the_top_of_the_configuration_is_missed_aloud(host):
+    run = host.backtest(overlay={"sequence_length": 12})
+    (said,) = [line for line in run.log.splitlines() if "sequence_length (= 12)" in line]
+    assert said.startswith("WARNING")
+    assert "move it to freqai.model_training_parameters" in said
 
 
 def test_an_infinite_feature_is_named(host):

@@ -186,14 +186,95 @@ def test_the_parameter_file_makes_the_best_epoch_a_plain_backtest_without_traini
     assert {key: plain[key] for key in COMPARED} == compared(best.metrics)
 
 
-def test_a_strategy_value_that_differs_from_the_configuration_wins_and_is_named(
+def origins(run: Run) -> str:
+    """The one line that says where each network parameter comes from."""
+    (line,) = [line for line in run.log.splitlines() if "Network parameters of the str" in line]
+    return line
+
+
+def test_the_configuration_wins_over_the_strategys_default_and_the_folder_follows(
+    grid: Grid,
+) -> None:
+    """The strategy's defaults are 6 and 8; the configuration keeps the 6."""
+    before, _ = grid.plain_backtest()
+    folder = grid.host.settings_folders()[-1]
+    run, _ = grid.plain_backtest(model_training_parameters={"sequence_length": 3})
+    assert before.n_trainings == run.n_trainings == len(PAIRS) * N_WINDOWS
+    assert "windows of 3," in run.log
+    assert grid.host.settings_folders()[-1] != folder
+    assert grid.host.models()[0].estimator.get_params()["sequence_length"] == 3
+    assert origins(run).startswith("INFO")
+    assert "hidden_size = 8 (model_training_parameters), sequence_length = 3 (model" in origins(run)
+
+
+def test_without_a_word_in_the_configuration_the_strategys_default_counts(grid: Grid) -> None:
+    """Of a parameter that the small configuration does not name; the model's default is mse."""
+    grid.edit_strategy(
+        "    sequence_length =",
+        "    loss = CategoricalParameter(['huber', 'mse'], default='huber', space='network')\n"
+        "    sequence_length =",
+    )
+    run, _ = grid.plain_backtest()
+    assert "loss = huber (the strategy's default)" in origins(run)
+    assert grid.host.models()[0].estimator.get_params()["loss"] == "huber"
+
+
+def test_what_hyperopt_found_wins_over_the_configuration_and_its_file_is_named(
     grid: Grid,
 ) -> None:
     grid.choose(4, 8)
     run, _ = grid.plain_backtest()
-    assert "sequence_length = 4 is used, not the 6 in model_training_parameters" in run.log
     assert "windows of 4," in run.log
-    assert "hidden_size" not in run.log.split("is used, not the")[0].splitlines()[-1]
+    assert origins(run).startswith("WARNING")
+    assert f"sequence_length = 4 ({grid.parameter_file}; not the 6 of model" in origins(run)
+    assert f"hidden_size = 8 ({grid.parameter_file})" in origins(run)
+
+
+def test_what_was_copied_from_hyperopts_output_wins_over_the_configuration(grid: Grid) -> None:
+    grid.edit_strategy(
+        "    sequence_length =", "    network_params = {'hidden_size': 4}\n    sequence_length ="
+    )
+    run, _ = grid.plain_backtest()
+    assert "hidden_size = 4 (network_params in the strategy; not the 8 of model" in origins(run)
+    assert grid.host.models()[0].estimator.get_params()["hidden_size"] == 4
+
+
+def test_a_parameter_that_loads_nothing_leaves_the_configuration_its_say(grid: Grid) -> None:
+    grid.choose(4, 8)
+    grid.edit_strategy("[6, 4], default=6,", "[6, 4], default=6, load=False,")
+    run, _ = grid.plain_backtest(model_training_parameters={"sequence_length": 3})
+    assert "sequence_length = 3 (model_training_parameters)" in origins(run)
+    assert "windows of 3," in run.log
+
+
+def test_a_configured_value_that_a_parameter_would_round_is_refused(grid: Grid) -> None:
+    grid.edit_strategy(
+        "import CategoricalParameter", "import CategoricalParameter, DecimalParameter"
+    )
+    grid.edit_strategy(
+        'CategoricalParameter([8, 4], default=8, space="network")',
+        'CategoricalParameter([8, 4], default=8, space="network")\n'
+        '    dropout = DecimalParameter(0, 0.5, default=0, decimals=1, space="network")',
+    )
+    overlay = grid.overlay(model_training_parameters={"dropout": 0.25})
+    run = grid.host.refused_backtest(overlay=overlay)
+    assert run.n_trainings == 0
+    assert "dropout is 0.25, of which the strategy's DecimalParameter makes 0.2" in run.log
+
+
+def test_a_search_reads_the_columns_of_a_configured_parameter_that_is_not_searched(
+    grid: Grid,
+) -> None:
+    """Its default is 8: a strategy that read those columns would find none, and never trade."""
+    grid.edit_strategy("default=8,", "default=8, optimize=False,")
+    run = grid.hyperopt(model_training_parameters={"hidden_size": 5})
+    assert "sequence_length = 6, 4 (searched)" in origins(run)
+    assert run.n_trainings == 2 * len(PAIRS) * N_WINDOWS
+    lines = sorted((grid.host.user_data / "hyperopt_results").glob("*.fthypt"))[-1].read_text()
+    epochs = [json.loads(line) for line in lines.splitlines()]
+    assert all(epoch["results_metrics"]["total_trades"] > 0 for epoch in epochs)
+    written = json.loads(grid.parameter_file.read_text())["params"]["network"]
+    assert written["hidden_size"] == 5
 
 
 def test_the_same_search_again_trains_nothing(searched: tuple[Grid, Run]) -> None:
@@ -276,6 +357,12 @@ def test_a_candidate_that_cannot_be_trained_trades_nothing_and_stops_no_other(gr
         pytest.param("hidden_size =", "hiden_size =", "did you mean hidden_size", id="unknown"),
         pytest.param("[8, 4]", "[8, 1]", "hidden_size must be a whole number", id="out-of-range"),
         pytest.param("hidden_size =", "validation_gap =", "label_period", id="set-by-freqai"),
+        pytest.param(
+            "hidden_size =",
+            "n_jobs =",
+            "n_jobs is no network parameter, as it changes no prediction: put it under freqai",
+            id="of-no-network",
+        ),
         pytest.param(
             'CategoricalParameter([8, 4], default=8, space="network")',
             'RealParameter(2, 8, default=8, space="network")',

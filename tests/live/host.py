@@ -95,7 +95,7 @@ def backtest(
     }
     config = Configuration(arguments, RunMode.BACKTEST).get_config()
     validate_config_consistency(config, preliminary=True)  # fills in defaults, as the command does
-    estimator = estimator_from_config(config["freqai"], PROTOTYPES[config["freqaimodel"]])
+    estimator = estimator_from_config(config, PROTOTYPES[config["freqaimodel"]])
     models = settings_folder(folder / "models/live", shaping_settings(config, estimator))
     target = models / f"sub-train-{market.coin}_{60 * first}"
     target.mkdir()

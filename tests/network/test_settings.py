@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from freqai_rnn import Settings
 
@@ -44,14 +45,14 @@ TABLE: dict[str, tuple[str, tuple[Any, ...], tuple[Any, ...]]] = {
     "cell_type": ("one of lstm, gru", ("lstm", "gru"), ("LSTM", "rnn", "", None, 1)),
     "sequence_length": (
         "a whole number of at least 1",
-        (1, 2, 500, np.int64(3)),
+        (1, 2, 500),
         (0, -1, *NO_WHOLE_NUMBERS),
     ),
     "hidden_size": ("a whole number of at least 2", (2, 3), (1, 0, *NO_WHOLE_NUMBERS)),
     "num_layers": ("a whole number of at least 1", (1, 4), (0, *NO_WHOLE_NUMBERS)),
     "dropout": (
         "a number of at least 0 and below 1",
-        (0, 0.0, 0.999, np.float32(0.5)),
+        (0, 0.0, 0.999),
         (-0.001, 1, 1.0, *NO_NUMBERS),
     ),
     "initial_memory": ("a number above 0", (1e-6, 0.5, 24), (0, 0.0, -1.0, *NO_NUMBERS)),
@@ -81,7 +82,11 @@ TABLE: dict[str, tuple[str, tuple[Any, ...], tuple[Any, ...]]] = {
     ),
     "validation_gap": ("a whole number of at least 0", (0, 24), (-1, *NO_WHOLE_NUMBERS)),
     "calibration": ("one of evidence, or None", ("evidence", None), ("slope", "", 0, True)),
-    "seed": ("a whole number of at least 0", (0, 2**31), (-1, *NO_WHOLE_NUMBERS)),
+    "seed": (
+        f"a whole number from 0 to {2**64 - 1}",
+        (0, 2**31, 2**64 - 1),
+        (-1, 2**64, 2**70, *NO_WHOLE_NUMBERS),
+    ),
     "device": ("one of auto, cpu, cuda, mps", ("auto", "cpu", "cuda", "mps"), ("gpu", "cuda:0", 0)),
     "show_progress": ("true or false", (True, False), (1, 0, None, "true")),
 }
@@ -114,6 +119,37 @@ def test_a_value_outside_its_range_is_refused_with_name_rule_and_value(name, val
     message = f"{name} must be {TABLE[name][0]}, got {value!r}."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("hidden_size", np.int64(4), 4),
+        ("seed", np.uint64(2**64 - 1), 2**64 - 1),
+        ("dropout", np.float32(0.25), 0.25),
+        ("show_progress", np.False_, False),
+        ("loss", np.str_("huber"), "huber"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_numpy_value_is_kept_as_pythons_own(name, value, kept):
+    found = getattr(Settings(**{name: value}), name)
+    assert found == kept
+    assert type(found) is type(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("hidden_size", np.int64(1)), ("hidden_size", np.float64(4)), ("num_layers", np.True_)],
+)
+def test_a_numpy_value_outside_its_range_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"^{name} must be a whole number .* got {value.item()}"):
+        Settings(**{name: value})
+
+
+def test_torch_takes_the_largest_seed():
+    with torch.random.fork_rng():
+        torch.manual_seed(Settings(seed=2**64 - 1).seed)
 
 
 def test_settings_cannot_be_changed():

@@ -6,9 +6,10 @@ Imports scikit-learn and NumPy, nothing of ours: a model that is no network stan
 from __future__ import annotations
 
 import difflib
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 FloatArray = npt.NDArray[np.floating]
 RowArray = npt.NDArray[np.int64]
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def never() -> bool:
@@ -35,6 +38,26 @@ class Detail(NamedTuple):
 
     values: npt.NDArray[np.float64]
     is_label: bool
+
+
+def all_or_nothing(fit: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Let a ``fit`` that fails or is stopped leave the estimator as it was, fitted or not.
+
+    Otherwise the number of labels would be that of the failed fit, and the network the old one.
+    """
+
+    @functools.wraps(fit)
+    def whole(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        state = vars(args[0])
+        before = dict(state)
+        try:
+            return fit(*args, **kwargs)
+        except BaseException:
+            state.clear()
+            state.update(before)
+            raise
+
+    return whole
 
 
 class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
@@ -128,13 +151,26 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
     def score(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> float:
-        """Return R² over the rows that have both a prediction and a target."""
+        """Return R² over the rows that have both a prediction and a target.
+
+        For other metrics see ``CandleScorer``: scikit-learn's own scorers know no such rows.
+        """
+        return self.score_with(r2_score, X, y, sample_weight)
+
+    def score_with(
+        self,
+        metric: Callable[..., float],
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> float:
+        """Return a metric of scikit-learn's form over the rows that ``score`` takes."""
         predictions, targets = self.predict(X), self.read_targets(y)
         scored = ~np.isnan(targets).any(axis=1) & ~np.isnan(predictions).reshape(
             len(targets), -1
         ).any(axis=1)
         weights = None if sample_weight is None else np.asarray(sample_weight)[scored]
-        return float(r2_score(targets[scored], predictions[scored], sample_weight=weights))
+        return float(metric(targets[scored], predictions[scored], sample_weight=weights))
 
     def read_training_rows(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None

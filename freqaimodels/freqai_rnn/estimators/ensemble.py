@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..errors import TrainingStopped
 from ..network.settings import Rule, one_of, or_none, real, require_rules, setting, whole
-from .base import CandleRegressor, Detail, never, row_vector, with_those_it_has
+from .base import CandleRegressor, Detail, all_or_nothing, never, row_vector, with_those_it_has
 from .calibration import known_or_none
 from .judging import JudgedSplit, Judges, exponential_weights, judge, split_with_judges
 from .recurrent import RecurrentRegressor
@@ -146,6 +146,7 @@ class EnsembleRegressor(CandleRegressor):
         for _, member in self.members:
             member.check_parameters()
 
+    @all_or_nothing
     def fit(
         self,
         X: npt.ArrayLike,

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from ..network.device import cuda_devices, one_thread, resolve_device
+from ..network.device import one_thread, seeded
+from ..network.memory import usable_device
 from ..network.prediction import predict_windows
 from ..network.recurrent_network import RecurrentNetwork
 from ..network.settings import Settings
@@ -28,7 +29,7 @@ from ..network.windows import (
     split_targets,
     window_targets,
 )
-from .base import CandleRegressor, FloatArray, never, row_vector, usable_rows
+from .base import CandleRegressor, FloatArray, all_or_nothing, never, row_vector, usable_rows
 from .calibration import Calibration, calibrate, known_or_none, no_calibration
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class RecurrentRegressor(CandleRegressor):
     device: str = "auto"
     show_progress: bool = True
 
+    @all_or_nothing
     def fit(
         self,
         X: npt.ArrayLike,
@@ -110,7 +112,7 @@ class RecurrentRegressor(CandleRegressor):
         """
         started = time.perf_counter()
         settings = Settings(**self.get_params())
-        device = resolve_device(settings.device)
+        device = usable_device(settings)
         features, targets, weights = self.read_training_rows(X, y, sample_weight)
         n_rows = len(features)
         complete = complete_windows(
@@ -126,8 +128,7 @@ class RecurrentRegressor(CandleRegressor):
         )
         require_windows(split, n_rows, int(complete.sum()), settings)
         train, valid = (window_targets(rows, targets, weights, device) for rows in split)
-        with one_thread(), torch.random.fork_rng(devices=cuda_devices(device)):
-            torch.manual_seed(settings.seed)
+        with seeded(settings.seed, device), one_thread():
             network = _initial_network(features.shape[1], targets.shape[1], settings, init_model)
             result = train_network(
                 network.to(device),
@@ -174,8 +175,8 @@ class RecurrentRegressor(CandleRegressor):
         return predictions[:, 0] if self.y_ndim_ == 1 else predictions
 
     def check_parameters(self) -> None:
-        """Refuse parameters out of range, as ``Settings`` does."""
-        Settings(**self.get_params())
+        """Refuse parameters out of range, as ``Settings`` does, or beyond this machine."""
+        usable_device(Settings(**self.get_params()))
 
     def training_record(self) -> dict[str, Any]:
         """Return what the fit did, ready for JSON."""
@@ -275,9 +276,8 @@ def _initial_network(
     if init_model is None:
         return network
     check_is_fitted(init_model)
-    weights = init_model.network_.state_dict()
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict(init_model.network_.state_dict())
     except RuntimeError as error:
         logger.warning("The network's architecture changed, training starts anew: %s", error)
         torch.manual_seed(settings.seed)  # as if there had been no init_model

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..errors import TrainingStopped
 from ..network.settings import one_of, real, require_rules, setting, whole
 from ..network.windows import split_targets
-from .base import CandleRegressor, never, row_vector, usable_rows
+from .base import CandleRegressor, all_or_nothing, never, row_vector, usable_rows
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ class TreesRegressor(CandleRegressor):
     validation_gap: int = setting(0, whole(0))
     seed: int = setting(42, whole(0))
 
+    @all_or_nothing
     def fit(
         self,
         X: npt.ArrayLike,
@@ -99,7 +100,8 @@ class TreesRegressor(CandleRegressor):
         arguments = self.get_params()
         for name in ("validation_fraction", "validation_gap", "seed"):
             arguments.pop(name)
-        trees = LGBMRegressor(**arguments, random_state=self.seed, n_jobs=1, verbose=-1)
+        seed = self.seed % 2**31  # LightGBM takes no more bits
+        trees = LGBMRegressor(**arguments, random_state=seed, n_jobs=1, verbose=-1)
         self.boosters_: list[Booster] = []
         for column in targets.T:
             if should_stop():

@@ -151,7 +151,7 @@ def suspicions(
     """
     for kind in ("", "rank_"):
         found = estimates[f"{kind}information_coefficient"]
-        if found.value - 2 * np.nan_to_num(found.error) > TOO_GOOD:
+        if found.value - 2 * found.error > TOO_GOOD:  # never, where the error is not known
             yield (
                 f"Too good to be true: a {kind.replace('_', ' ')}information coefficient of "
                 f"{in_words(found)}. Look for a feature that contains the label or a later candle."

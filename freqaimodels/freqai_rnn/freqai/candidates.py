@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ..estimators.base import CandleRegressor, with_parameters
-from .config import FREQAI_SETS
+from .config import FREQAI_SETS, PARALLELISM, PLACE
 from .trained_model import Predictions, TrainedModel
-
-logger = logging.getLogger(__name__)
 
 
 def candidate_name(values: Mapping[str, Any]) -> str:
@@ -33,33 +30,6 @@ def candidate_column(candidate: str, column: str) -> str:
     return f"[{candidate}] {column}"
 
 
-def parameter_ranges(parameters: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """List the values of each network parameter: all of them in hyperopt, else the current one.
-
-    :param parameters: freqtrade's parameter objects by name.
-    :raises ValueError: for a parameter without a list of values.
-    """
-    for name, parameter in parameters.items():
-        if not hasattr(parameter, "range"):
-            raise ValueError(
-                f"{name} is a {type(parameter).__name__}, which has no list of values: use "
-                "CategoricalParameter, IntParameter or DecimalParameter."
-            )
-    return {name: list(parameter.range) for name, parameter in parameters.items()}
-
-
-def warn_of_overridden(configured: Mapping[str, Any], ranges: Mapping[str, Sequence[Any]]) -> None:
-    """Log each configured setting that differs from the strategy's single value."""
-    for name, values in ranges.items():
-        if len(values) == 1 and configured.get(name, values[0]) != values[0]:
-            logger.warning(
-                "The strategy's %s = %s is used, not the %s in model_training_parameters.",
-                name,
-                values[0],
-                configured[name],
-            )
-
-
 def network_candidates(
     estimator: CandleRegressor, ranges: Mapping[str, Sequence[Any]]
 ) -> dict[str, CandleRegressor]:
@@ -72,6 +42,10 @@ def network_candidates(
     """
     for name in FREQAI_SETS.keys() & ranges.keys():
         raise ValueError(f"{name} is no network parameter: it follows freqai.{FREQAI_SETS[name]}.")
+    for name in ranges.keys() & PARALLELISM:
+        raise ValueError(
+            f"{name} is no network parameter, as it changes no prediction: put it under {PLACE}."
+        )
     combinations = (
         dict(zip(ranges, values, strict=True)) for values in itertools.product(*ranges.values())
     )

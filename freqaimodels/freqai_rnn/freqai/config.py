@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from numbers import Real
+from typing import Any, NamedTuple
 
 from freqtrade.exceptions import OperationalException
 
@@ -17,6 +19,9 @@ from ..estimators.base import (
 )
 from ..parallel.parallelism import Parallelism
 
+logger = logging.getLogger(__name__)
+
+PLACE = "freqai.model_training_parameters"
 FREQAI_SETS = {
     "validation_fraction": "data_split_parameters.test_size",
     "validation_gap": "feature_parameters.label_period_candles",
@@ -28,18 +33,69 @@ SHUFFLING = (
 )
 PARALLELISM = [item.name for item in fields(Parallelism)]
 SECONDS_PER_DAY = 86_400
+PYTORCH_FORM = ("model_kwargs", "trainer_kwargs")
+PYTORCH_NAMES = {
+    "hidden_dim": "hidden_size",
+    "n_layer": "num_layers",
+    "dropout_percent": "dropout",
+    "n_epochs": "max_epochs",
+    "batch_size": "batch_size",
+    "learning_rate": "learning_rate",
+}
+"""Names of freqtrade's PyTorch models, and ours."""
 
 
-def estimator_from_config(freqai: Mapping[str, Any], prototype: CandleRegressor) -> CandleRegressor:
+class HostRule(NamedTuple):
+    """Says what a value of FreqAI's own must be, which FreqAI itself does not check."""
+
+    section: str
+    name: str
+    text: str
+    holds: Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any, minimum: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+
+
+HOST_RULES = (
+    HostRule(
+        "feature_parameters.",
+        "label_period_candles",
+        "a whole number of at least 0, the candles that a label looks ahead",
+        lambda value: _is_whole(value, 0),
+    ),
+    HostRule(
+        "data_split_parameters.",
+        "test_size",
+        "a share of the candles of at least 0 and below 1, or a whole number of candles",
+        lambda value: _is_whole(value, 0) or (_is_number(value) and 0 <= value < 1),
+    ),
+    HostRule(
+        "", "max_candidates", "a whole number of at least 1", lambda value: _is_whole(value, 1)
+    ),
+)
+
+
+def estimator_from_config(config: Mapping[str, Any], prototype: CandleRegressor) -> CandleRegressor:
     """Give a model's estimator the parameters of freqtrade's configuration.
 
-    :param freqai: the section; ``model_training_parameters`` are the estimator's arguments.
+    :param config: ``freqai.model_training_parameters`` are the estimator's arguments.
     :param prototype: unfitted, of the model class.
     :raises ValueError: for anything that would train a model the user did not mean.
     """
+    freqai = config["freqai"]
     given = freqai.get("model_training_parameters", {})
     own = prototype.get_params()
-    require_known(given, [*prototype.parameter_names(), *PARALLELISM])
+    names = [*prototype.parameter_names(), *PARALLELISM]
+    _require_host_rules(freqai)
+    _require_in_place(config, names)
+    _refuse_pytorch_form(given, names)
+    require_known(given, names)
     for name in given:
         source = FREQAI_SETS.get(name.rpartition("__")[2])  # an ensemble's members have it too
         if source is not None:
@@ -64,6 +120,53 @@ def estimator_from_config(freqai: Mapping[str, Any], prototype: CandleRegressor)
                 "of the candles is what a recurrent network learns from."
             )
     return estimator
+
+
+def _require_host_rules(freqai: Mapping[str, Any]) -> None:
+    for section, name, text, holds in HOST_RULES:
+        values = freqai.get(section.rstrip("."), {}) if section else freqai
+        if name in values and not holds(values[name]):
+            raise ValueError(f"freqai.{section}{name} must be {text}, got {values[name]!r}.")
+
+
+def _require_in_place(config: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuse a setting in another section, where nobody would read it.
+
+    At the top other programs may have keys of that name, so there it is a warning.
+    """
+    freqai = config["freqai"]
+    sections = {"freqai": freqai, "freqai.feature_parameters": freqai.get("feature_parameters", {})}
+    for name in names:
+        fix = (
+            f"it follows freqai.{FREQAI_SETS[name]}"
+            if name in FREQAI_SETS
+            else f"move it to {PLACE}"
+        )
+        for section, values in sections.items():
+            if name in values:
+                raise ValueError(f"{section}.{name} (= {values[name]!r}) is not read there: {fix}.")
+        if name in config:
+            logger.warning(
+                "%s (= %r) at the top of the configuration is not read there: %s.",
+                name,
+                config[name],
+                fix,
+            )
+
+
+def _refuse_pytorch_form(given: Mapping[str, Any], own: Iterable[str]) -> None:
+    for name in PYTORCH_FORM:
+        if name in given and name not in own:
+            known = [
+                theirs if theirs == ours else f"{theirs} is {ours}"
+                for theirs, ours in PYTORCH_NAMES.items()
+                if ours in own
+            ]
+            raise ValueError(
+                f"model_training_parameters.{name} is the form of freqtrade's PyTorch models: put "
+                f"the settings directly under model_training_parameters ({', '.join(known)}; "
+                "there is no n_steps)."
+            )
 
 
 def parallelism_from_config(freqai: Mapping[str, Any]) -> Parallelism:

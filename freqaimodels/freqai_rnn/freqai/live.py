@@ -25,6 +25,7 @@ from freqtrade.strategy.interface import IStrategy
 
 from ..errors import TrainingStopped
 from .drawer import DurableDrawer, set_damaged_files_aside
+from .kitchen import StrictKitchen
 from .trained_model import TrainedModel
 
 logger = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ class LiveFreqaiModel(IFreqaiModel):
         for pair in waiting:
             if time.monotonic() < self._retry_at.get(pair, 0.0):
                 continue
-            dk = FreqaiDataKitchen(self.config, self.live, pair)
+            dk = StrictKitchen(self.config, self.live, pair)
             _, trained_timestamp = self.dd.get_pair_dict_info(pair)
             due, trained, loaded = dk.check_if_new_training_required(trained_timestamp)
             if due:

@@ -18,6 +18,7 @@ from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask
 from ..parallel.fits_ahead import FitsAhead
 from ..parallel.parallelism import Parallelism
+from .kitchen import StrictKitchen
 from .networks import Networks
 from .window import WindowTrainer
 
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 Frames = dict[str, tuple[pd.DataFrame, pd.DataFrame]]
 
 
-class SharingKitchen(FreqaiDataKitchen):
+class SharingKitchen(StrictKitchen):
     """Is FreqAI's kitchen, but computes the features of a pair once for all who ask.
 
     :param frames: candles and the same with features, by pair.

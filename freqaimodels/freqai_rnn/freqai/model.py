@@ -23,12 +23,7 @@ from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask
 from ..parallel.memory import keep_freed_memory
 from ..parallel.parallelism import Parallelism
-from .candidates import (
-    CandidateModels,
-    network_candidates,
-    parameter_ranges,
-    warn_of_overridden,
-)
+from .candidates import CandidateModels, network_candidates
 from .config import (
     as_operational_exception,
     estimator_from_config,
@@ -43,8 +38,10 @@ from .folders import (
     write_settings,
 )
 from .frames import Pipelines
+from .kitchen import StrictKitchen
 from .live import LiveFreqaiModel
 from .lookahead import Lookahead
+from .network_parameters import network_values
 from .networks import CandidateGrid, Networks, OneNetwork
 from .saved_models import read_if_complete
 from .trained_model import TrainedModel
@@ -75,7 +72,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
     def __init__(self, config: dict[str, Any]) -> None:
         with as_operational_exception("Configuration of freqai"):
-            self._estimator = estimator_from_config(config["freqai"], self.prototype)
+            self._estimator = estimator_from_config(config, self.prototype)
             parallelism = parallelism_from_config(config["freqai"])
         super().__init__(config=config)
         self.dd.model_type = "pytorch"  # FreqAI then calls TrainedModel.save and gives TensorBoard
@@ -114,6 +111,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         strategy: IStrategy,
     ) -> FreqaiDataKitchen:
         """Run FreqAI's loop over the windows of a pair, with workers that are ahead of it."""
+        dk = StrictKitchen(self.config, pair=dk.pair)
         with self._lookahead.following(dataframe, dk, strategy, self._networks) as self.dk:
             return super().start_backtesting(dataframe, metadata, self.dk, strategy)
 
@@ -225,12 +223,11 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         return not self.continual_learning
 
     def _settle_networks(self, strategy: IStrategy) -> Networks:
-        """Take the strategy's network parameters, which win over the configuration."""
+        """Make the networks of the strategy's parameters and of the configuration."""
         configured = self.freqai_info.get("model_training_parameters", {})
         with as_operational_exception("Network parameters of the strategy"):
-            ranges = parameter_ranges(dict(strategy.enumerate_parameters("network")))
-            warn_of_overridden(configured, ranges)
-            candidates = network_candidates(self._estimator, ranges)
+            values = network_values(strategy, configured)
+            candidates = network_candidates(self._estimator, values)
             if len(candidates) > 1:
                 grid = CandidateGrid(candidates, self._trainer, self.config, self.full_path)
                 self._move_to(grid.folder)

@@ -1,11 +1,14 @@
-"""Decides where a network is computed, and in how many threads. Imports only torch."""
+"""Decides where a network is computed, in how many threads, whose turn it is. Imports torch."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+_turn = threading.RLock()
 
 
 def resolve_device(name: str) -> torch.device:
@@ -31,6 +34,18 @@ def resolve_device(name: str) -> torch.device:
 def cuda_devices(device: torch.device) -> list[int]:
     """Return the CUDA devices whose random numbers a computation there draws from."""
     return [torch.cuda.current_device()] if device.type == "cuda" else []
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw torch's random numbers from a seed, and leave its generators as they were.
+
+    They belong to the whole process, and layers and dropout take no others: two fits that drew at
+    the same time would take each other's numbers, so each waits for its turn.
+    """
+    with _turn, torch.random.fork_rng(devices=cuda_devices(device)):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextmanager

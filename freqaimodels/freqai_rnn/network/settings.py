@@ -1,4 +1,4 @@
-"""Describes a network and its training once: names, defaults, ranges."""
+"""Describes a network and its training once: names, defaults, ranges. Imports NumPy only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, NamedTuple
+
+import numpy as np
 
 
 class Rule(NamedTuple):
@@ -25,11 +27,14 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def whole(minimum: int) -> Rule:
-    """Allow whole numbers from a minimum on."""
+def whole(minimum: int, maximum: float = math.inf) -> Rule:
+    """Allow whole numbers between two bounds, both included."""
+    bounds = f"of at least {minimum}"
+    if math.isfinite(maximum):
+        bounds = f"from {minimum} to {maximum}"
     return Rule(
-        f"a whole number of at least {minimum}",
-        lambda value: is_whole(value) and value >= minimum,
+        f"a whole number {bounds}",
+        lambda value: is_whole(value) and minimum <= value <= maximum,
     )
 
 
@@ -119,7 +124,7 @@ class Settings:
     :param calibration: "evidence" multiplies the predictions of each label by a slope from the
         validation targets, shrunk as far as they say little; None leaves them as they are. See
         ``estimators.calibration``.
-    :param seed: of initial weights, batch order and dropout.
+    :param seed: of initial weights, batch order and dropout; torch takes 64 bits.
     :param device: "auto" (CUDA, else Apple's MPS, else CPU), "cpu", "cuda" or "mps".
     :param show_progress: a progress bar while training, if standard error is a terminal.
     :raises ValueError: for a value outside its range; the message has name, rule and value.
@@ -145,9 +150,12 @@ class Settings:
     validation_fraction: float = setting(0.15, real(0, 1))
     validation_gap: int = setting(0, whole(0))
     calibration: str | None = setting("evidence", or_none(one_of("evidence")))
-    seed: int = setting(42, whole(0))
+    seed: int = setting(42, whole(0, 2**64 - 1))
     device: str = setting("auto", one_of("auto", "cpu", "cuda", "mps"))
     show_progress: bool = setting(True, BOOLEAN)
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, np.generic):  # of a grid search; torch takes Python's only
+                object.__setattr__(self, name, value.item())
         require_rules(self)

@@ -13,7 +13,7 @@ class TinyStrategy(IStrategy):
     Settings, all optional: ``nan_at`` and ``inf_at`` are the candle with such a feature,
     ``relabel_from`` is the date from which all labels are 7, ``unlabelled_hour`` is the hour of
     the day without labels, ``labelled_from`` the date of the first label, ``no_features`` leaves
-    no feature.
+    no feature and ``no_label`` no label, ``text_at`` is the date from which a feature is text.
     """
 
     INTERFACE_VERSION = 3
@@ -50,6 +50,9 @@ class TinyStrategy(IStrategy):
         for setting, value in (("nan_at", np.nan), ("inf_at", np.inf)):
             hit = date == pd.Timestamp(self.tiny.get(setting, 0), tz="UTC")
             dataframe[feature] = dataframe[feature].mask(hit, value)
+        if "text_at" in self.tiny:
+            late = date >= pd.Timestamp(self.tiny["text_at"], tz="UTC")
+            dataframe[feature] = dataframe[feature].astype(object).mask(late, "high")
         if self.tiny.get("no_features", False):
             return dataframe.loc[:, ~dataframe.columns.str.contains("%")]
         return dataframe
@@ -63,7 +66,8 @@ class TinyStrategy(IStrategy):
             label = label.where(dataframe["date"] >= pd.Timestamp(self.tiny["labelled_from"]))
         if "unlabelled_hour" in self.tiny:
             label = label.mask(dataframe["date"].dt.hour == self.tiny["unlabelled_hour"])
-        dataframe["&-return"] = label
+        if not self.tiny.get("no_label", False):
+            dataframe["&-return"] = label
         return dataframe
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:

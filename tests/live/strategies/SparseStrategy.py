@@ -3,13 +3,12 @@
 freqtrade fills each hole of the exchange, and of the files; a strategy can still leave one.
 """
 
-from freqtrade.strategy import CategoricalParameter
 from LiveStrategy import LiveStrategy
 from pandas import DataFrame
 
 
 class SparseStrategy(LiveStrategy):
-    sequence_length = CategoricalParameter([3, 6], default=3, space="network")
+    network_params = {"sequence_length": 3}
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         if metadata["pair"] != "ETH/USDT":

@@ -11,6 +11,7 @@ from freqtrade.data.btanalysis import load_backtest_stats, load_file_from_zip
 
 MAX_RESULTS = 50
 """Results looked through, newest first, for the one that made the predictions."""
+N_IDENTIFIERS = 5
 
 
 class BacktestResult(NamedTuple):
@@ -38,14 +39,26 @@ def predictions_folder(models: Path, identifier: str) -> Path:
         if found
     }
     if not used:
-        found = models.rglob("backtesting_predictions/*.feather")
-        known = sorted({str(path.parents[1].relative_to(models)) for path in found})
-        names = ", ".join(known) or "none"
         raise FileNotFoundError(
             f"There are no predictions in {base}: run freqtrade backtesting with this identifier "
-            f"first. Identifiers with predictions: {names}."
+            f"first. {_newest_identifiers(models)}"
         )
     return max(used, key=lambda folder: used[folder])
+
+
+def _newest_identifiers(models: Path) -> str:
+    """List the identifiers whose predictions are the newest, a line each."""
+    written: dict[str, int] = {}
+    for path in models.rglob("backtesting_predictions/*.feather"):
+        name = str(path.parents[1].relative_to(models))
+        written[name] = max(written.get(name, 0), path.stat().st_mtime_ns)
+    newest = sorted(written, key=lambda name: written[name], reverse=True)
+    if not newest:
+        return "No identifier has any."
+    lines = [f"  {name}" for name in newest[:N_IDENTIFIERS]]
+    if len(newest) > N_IDENTIFIERS:
+        lines.append(f"  and {len(newest) - N_IDENTIFIERS} more")
+    return "\n".join([f"The newest in {models}:", *lines])
 
 
 def last_backtest(results: Path, identifier: str) -> BacktestResult:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def write_report(
     created = datetime.now(UTC)
     html = report_page(runs, scores, n_replicates, created)
     numbers = {"runs": [run_as_json(run, found) for run, found in zip(runs, scores, strict=True)]}
-    base = folder / safe_name("+".join(dict.fromkeys(run.identifier for run in runs)))
+    base = folder / file_name(run.identifier for run in runs)
     return write_page(base, html, numbers, created, n_replicates)
 
 
@@ -77,9 +78,20 @@ def report_page(
     )
 
 
+def file_name(identifiers: Iterable[str]) -> str:
+    """Return the name of the report of some identifiers, another for each set of them."""
+    return safe_name("+".join(dict.fromkeys(name.replace("+", "++") for name in identifiers)))
+
+
 def safe_name(text: str) -> str:
-    """Return a file name of nothing but letters, digits, ``.``, ``_``, ``-`` and ``+``."""
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-.")[:120] or "report"
+    """Return a file name of nothing but letters, digits, ``.``, ``_``, ``-`` and ``+``.
+
+    Another one for each text: where a name is not the text itself, a digest of it follows.
+    """
+    name = re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-.")[:120]
+    if name == text:
+        return name
+    return f"{name or 'report'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _warnings(runs: Sequence[StoredRun], scores: Sequence[Sequence[Score]]) -> list[Box]:

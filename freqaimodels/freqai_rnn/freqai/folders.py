@@ -14,7 +14,7 @@ from ..files import write_atomically
 
 logger = logging.getLogger(__name__)
 
-MODEL_FORMAT = 2
+MODEL_FORMAT = 3
 """Raised when saved models of an older release must not be used any more."""
 
 # Anything that is not named here counts as shaping: a forgotten name costs a training, while a

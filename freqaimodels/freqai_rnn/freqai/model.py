@@ -11,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
-from datasieve.transforms import SKLearnWrapper
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy.interface import IStrategy
-from sklearn.preprocessing import StandardScaler
 
 from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask
@@ -46,6 +44,7 @@ from .frames import Pipelines
 from .live import LiveFreqaiModel
 from .lookahead import Lookahead
 from .networks import CandidateGrid, Networks, OneNetwork
+from .pipelines import standardise, standardised
 from .saved_models import read_if_complete
 from .trained_model import TrainedModel
 from .window import WindowTrainer
@@ -118,18 +117,12 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             return super().start_backtesting(dataframe, metadata, self.dk, strategy)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
-        """Take FreqAI's own steps, but standardise: outliers would set the range of its scaler."""
-        steps = super().define_data_pipeline(threads=threads).steps
-        return Pipeline(
-            [
-                (name, SKLearnWrapper(StandardScaler()) if name.endswith("scaler") else step)
-                for name, step in steps
-            ]
-        )
+        """Take FreqAI's own steps, and standardise."""
+        return standardised(super().define_data_pipeline(threads=threads).steps)
 
     def define_label_pipeline(self, threads: int = -1) -> Pipeline:
         """Standardise the labels."""
-        return Pipeline([("scaler", SKLearnWrapper(StandardScaler()))])
+        return Pipeline([("scaler", standardise())])
 
     def train(
         self, unfiltered_df: pd.DataFrame, pair: str, dk: FreqaiDataKitchen, **kwargs: Any

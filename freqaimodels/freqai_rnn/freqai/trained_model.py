@@ -72,13 +72,16 @@ class TrainedModel:
             candles = pd.concat([self.context, utc_dates(candles)], ignore_index=True)
         raw = candles[self.feature_names].replace([np.inf, -np.inf], np.nan)
         missing = raw.isna().any(axis=1).to_numpy()
-        scaled, inlier, _ = self.feature_pipeline.transform(raw.fillna(0.0), outlier_check=True)
+        raw = raw.fillna(0.0)
+        scaled, inlier, _ = self.feature_pipeline.transform(raw, outlier_check=True)
+        if n_context:  # DBSCAN judges a candle by all others that it is given
+            _, inlier, _ = self.feature_pipeline.transform(raw[n_context:], outlier_check=True)
         features = scaled.to_numpy(dtype=np.float32, copy=True)
         features[missing] = np.nan
         predicted = self.estimator.predict(
             features, candle_index=candle_numbers(candles["date"], self.candle)
         )
-        return self._in_label_units(predicted[n_context:], inlier[n_context:], n_context)
+        return self._in_label_units(predicted[n_context:], inlier)
 
     def _precedes(self, candles: pd.DataFrame) -> bool:
         if self.context.empty:
@@ -87,7 +90,7 @@ class TrainedModel:
         return bool(self.context["date"].iloc[-1] + self.candle == first)
 
     def _in_label_units(
-        self, predicted: npt.NDArray[np.float64], inlier: npt.NDArray[Any], n_context: int
+        self, predicted: npt.NDArray[np.float64], inlier: npt.NDArray[Any]
     ) -> Predictions:
         known = np.asarray(~np.isnan(predicted).any(axis=1))
         values = np.zeros_like(predicted)
@@ -97,7 +100,7 @@ class TrainedModel:
         return Predictions(
             pd.DataFrame(values, columns=self.label_names),
             np.where(known, inlier, np.minimum(inlier, 0)).astype(np.int64),
-            pipeline["di"].di_values[n_context:] if "di" in pipeline else np.zeros(len(known)),
+            pipeline["di"].di_values if "di" in pipeline else np.zeros(len(known)),
         )
 
     def _unscaled(self, labels: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

@@ -33,6 +33,7 @@ from .config import (
     parallelism_from_config,
     require_fitting,
 )
+from .drawer import open_drawer
 from .folders import (
     describe_changes,
     read_settings,
@@ -185,7 +186,8 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         """Tell whether FreqAI can load a model for this window; a damaged one is none."""
         if not super().model_exists(dk):
             return False
-        if read_if_complete(dk.data_path, dk.model_filename, dk.pair) is None:
+        found = read_if_complete(dk.data_path, dk.model_filename, dk.pair, self._settings)
+        if found is None:
             return False
         # FreqAI loads nothing for a pair without an entry, which an interruption may have lost
         self.dd.pair_dict[dk.pair]["model_filename"] = dk.model_filename
@@ -236,6 +238,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         return OneNetwork(
             estimator,
             self._trainer,
+            self._settings,
             continual_learning=self.continual_learning and not is_live,
         )
 
@@ -245,7 +248,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         A backtest gets a folder per fingerprint below the identifier's. A bot stays where its
         historic predictions are, and forgets the models of other settings.
         """
-        shaping = shaping_settings(self.config, estimator)
+        shaping = self._settings = shaping_settings(self.config, estimator)
         if self.config.get("freqai_backtest_live_models", False):
             return
         if self.config["runmode"] not in TRADE_MODES:
@@ -266,5 +269,4 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         identifier = f"{self.identifier}/{folder.name}"
         self.config = {**self.config, "freqai": {**self.config["freqai"], "identifier": identifier}}
         self.full_path = folder
-        self.dd = FreqaiDataDrawer(folder, self.config)
-        self.dd.model_type = "pytorch"
+        self.dd = open_drawer(folder, self.config)

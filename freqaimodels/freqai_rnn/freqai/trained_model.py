@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ import torch
 from .. import metrics
 from ..estimators.base import CandleRegressor
 from ..files import write_atomically
+from .folders import describe_changes
 from .frames import candle_numbers, utc_dates
 
 
@@ -42,6 +44,7 @@ class TrainedModel:
 
     :ivar context: the last raw rows of the training frame, ``date`` and features; they directly
         precede the first candle of the backtest slice, and give it a window.
+    :ivar settings: all that shaped it, see ``folders.shaping_settings``.
     :ivar train_seconds: of the preparation of the window and the fit, wherever that ran.
     :ivar validation: metrics by label on the validation windows, see ``measure``.
     :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
@@ -56,6 +59,7 @@ class TrainedModel:
     label_pipeline: Any
     label_statistics: dict[str, dict[str, float]]
     context: pd.DataFrame
+    settings: Mapping[str, Any]
     train_seconds: float
     validation: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -168,11 +172,12 @@ class TrainedModel:
         return model
 
     @staticmethod
-    def read(path: Path) -> TrainedModel:
+    def read(path: Path, settings: Mapping[str, Any] | None = None) -> TrainedModel:
         """Read a file of ``save``. It is a pickle: read only files you trust.
 
+        :param settings: that the model must have been made with; None for any.
         :raises ValueError: if the file is missing, damaged, not the one that the history beside it
-            was written for, or of an incompatible version.
+            was written for, of an incompatible version, or made with other settings.
         """
         try:
             content = path.read_bytes()
@@ -185,6 +190,11 @@ class TrainedModel:
             ) from error
         if not isinstance(model, TrainedModel):
             raise ValueError(f"{path} holds a {type(model).__name__}, not a TrainedModel.")
+        if settings is not None and model.settings != settings:
+            raise ValueError(
+                f"The model file {path} was made with other settings than those of now "
+                f"({describe_changes(model.settings, settings)}), so it is not used."
+            )
         return model
 
 

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Callable
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+ABANDONED_AFTER_SECONDS = 3600
+"""No write takes that long: what is older was left by a writer that was killed."""
+
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file whole or not at all, whenever the process is killed or the disk is full."""
-    partial = path.with_name(path.name + ".partial")
+    """Write a file whole or not at all, whenever the process is killed or the disk is full.
+
+    Several processes may write one file at a time: each has a partial file of its own, and the
+    last to finish has the last word.
+    """
+    _remove_abandoned(path.parent.glob(f"{glob.escape(path.name)}.*partial"))
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        with partial.open("wb") as file:
+        with partial.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed writers left in a folder and below."""
+    _remove_abandoned(folder.rglob("*.partial"))
+
+
+def _remove_abandoned(partials: Iterable[Path]) -> None:
+    for partial in partials:
+        with suppress(OSError):  # another process may remove it too
+            if time.time() - partial.stat().st_mtime > ABANDONED_AFTER_SECONDS:
+                partial.unlink()

@@ -155,6 +155,14 @@ def test_parameters_of_members_shape_the_folder_and_a_wrong_one_is_refused(host)
     assert "gru__validation_gap must not be set" in run.log
 
 
+def test_what_the_configuration_says_of_one_member_wins_over_the_strategys_default(grid: Grid):  # noqa: F811
+    settings = ensemble(grid.overlay(), gru__hidden_size=3)
+    grid.host.run("backtesting", "--cache", "none", overlay=settings)
+    members = grid.host.models()[0].estimator.members_
+    assert members["gru"].settings_.hidden_size == 3
+    assert members["lstm"].settings_.hidden_size == 8
+
+
 def test_the_history_beside_a_model_records_each_member(together):
     (path, _) = together[0].model_files()
     history = json.loads(

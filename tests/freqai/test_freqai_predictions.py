@@ -186,11 +186,9 @@ def test_di_values_are_distances_to_the_training_rows(host):
     for model, dates in zip(
         host.models(), (DATES[DATES < MIDDLE], DATES[DATES >= MIDDLE]), strict=True
     ):
-        scaled, _, _ = model.feature_pipeline.transform(
-            features.loc[dates, model.feature_names], outlier_check=True
-        )
-        index = model.feature_pipeline["di"]
-        nearest = pairwise_distances(index.trained_data, scaled.to_numpy()).min(axis=0)
+        index, scaler = model.feature_pipeline["di"], model.feature_pipeline["scaler"]._skl
+        scaled = scaler.transform(features.loc[dates, model.feature_names].to_numpy())
+        nearest = pairwise_distances(index.trained_data, scaled).min(axis=0)
         np.testing.assert_allclose(
             found.loc[dates, "DI_values"], nearest / index.avg_mean_dist, rtol=1e-6
         )

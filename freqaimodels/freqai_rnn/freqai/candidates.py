@@ -31,12 +31,16 @@ def candidate_column(candidate: str, column: str) -> str:
 
 
 def network_candidates(
-    estimator: CandleRegressor, ranges: Mapping[str, Sequence[Any]]
+    estimator: CandleRegressor,
+    ranges: Mapping[str, Sequence[Any]],
+    configured: Mapping[str, Any],
 ) -> dict[str, CandleRegressor]:
     """Make every combination of the network parameters, by name.
 
     :param estimator: unfitted, with everything that is no network parameter.
     :param ranges: values of each network parameter; each must be an argument of the estimator.
+    :param configured: what the configuration says of one member of an ensemble, as
+        ``gru__hidden_size``, is more than the strategy's value for all.
     :return: at least one candidate; its name is empty if there are no network parameters.
     :raises ValueError: for a parameter that the estimator lacks, or a value out of range.
     """
@@ -46,10 +50,14 @@ def network_candidates(
         raise ValueError(
             f"{name} is no network parameter, as it changes no prediction: put it under {PLACE}."
         )
+    of_members = {name: value for name, value in configured.items() if "__" in name}
     combinations = (
         dict(zip(ranges, values, strict=True)) for values in itertools.product(*ranges.values())
     )
-    return {candidate_name(values): with_parameters(estimator, values) for values in combinations}
+    return {
+        candidate_name(values): with_parameters(estimator, {**of_members, **values})
+        for values in combinations
+    }
 
 
 @dataclass

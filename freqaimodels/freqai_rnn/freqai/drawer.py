@@ -1,4 +1,4 @@
-"""Writes a bot's files about all pairs whole, and sets damaged ones aside."""
+"""Writes FreqAI's files whole, and sets damaged ones about all pairs aside."""
 
 from __future__ import annotations
 
@@ -6,36 +6,76 @@ import json
 import logging
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import cloudpickle
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import rapidjson
-from freqtrade.freqai.data_drawer import FreqaiDataDrawer
+from freqtrade.freqai.data_drawer import (
+    FEATURE_PIPELINE,
+    LABEL_PIPELINE,
+    METADATA,
+    METADATA_NUMBER_MODE,
+    TRAINDF,
+    FreqaiDataDrawer,
+)
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-from ..files import write_atomically
+from ..files import remove_leftovers, write_atomically
 
 logger = logging.getLogger(__name__)
 
 
 class DurableDrawer(FreqaiDataDrawer):
-    """Keeps FreqAI's files about all pairs, each written whole or not at all.
+    """Keeps FreqAI's files, each written whole or not at all.
 
-    FreqAI empties a file before it fills it, and does so from two threads when a bot stops.
+    FreqAI empties a file before it fills it, and does so from two threads when a bot stops;
+    another backtest may read it just then.
     """
 
-    def __init__(self, full_path: Path, config: dict[str, Any]) -> None:
+    def __init__(self, full_path: Path, config: Mapping[str, Any]) -> None:
         super().__init__(full_path, config)
+        self.model_type = "pytorch"  # FreqAI then reads .zip files and gives TensorBoard
         self.model_lock = threading.RLock()  # of the training thread and the bot's loop
 
     def save_data(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
-        """Save a model and put it in use, in one step for the bot's loop."""
+        """Save a model, last, and put it in use, in one step for the bot's loop."""
         with self.model_lock:
-            super().save_data(model, coin, dk)
+            self.save_metadata(dk)
+            stored = {
+                FEATURE_PIPELINE: cloudpickle.dumps(dk.feature_pipeline),
+                LABEL_PIPELINE: cloudpickle.dumps(dk.label_pipeline),
+                TRAINDF: pickle.dumps(dk.data_dictionary["train_features"]),
+                "trained_dates_df": pickle.dumps(dk.data_dictionary["train_dates"]),
+            }
+            for name, content in stored.items():
+                path = dk.data_path / f"{dk.model_filename}_{name}.pkl"
+                write_atomically(path, partial(_write, content))
+            model.save(dk.data_path / f"{dk.model_filename}_model.zip")
+            self.model_dictionary[coin] = model
+            self.pair_dict[coin]["model_filename"] = dk.model_filename
+            self.pair_dict[coin]["data_path"] = str(dk.data_path)
+            self.meta_data_dictionary[coin] = {
+                METADATA: dk.data,
+                FEATURE_PIPELINE: dk.feature_pipeline,
+                LABEL_PIPELINE: dk.label_pipeline,
+            }
+            self.save_drawer_to_disk()
+
+    def save_metadata(self, dk: FreqaiDataKitchen) -> None:
+        """Save names and statistics of a training."""
+        dk.data_path.mkdir(parents=True, exist_ok=True)
+        dk.data["data_path"] = str(dk.data_path)
+        dk.data["model_filename"] = dk.model_filename
+        dk.data["training_features_list"] = dk.training_features_list
+        dk.data["label_list"] = dk.label_list
+        self._save_json(dk.data_path / f"{dk.model_filename}_{METADATA}.json", dk.data)
 
     def load_data(self, coin: str, dk: FreqaiDataKitchen) -> Any:
         """Load a model that no other thread is about to replace."""
@@ -85,8 +125,21 @@ class DurableDrawer(FreqaiDataDrawer):
 
     def _save_json(self, path: Path, content: Any) -> None:
         with self.save_lock:
-            text = rapidjson.dumps(content, default=self.np_encoder).encode()
+            text = rapidjson.dumps(
+                content, default=self.np_encoder, number_mode=METADATA_NUMBER_MODE
+            ).encode()
             write_atomically(path, lambda file: file.write(text))
+
+
+def _write(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)
+
+
+def open_drawer(folder: Path, config: Mapping[str, Any]) -> DurableDrawer:
+    """Open a folder of models, whatever interrupted or damaging runs left in it."""
+    remove_leftovers(folder)
+    set_damaged_files_aside(folder)
+    return DurableDrawer(folder, config)
 
 
 def set_damaged_files_aside(folder: Path) -> None:
@@ -113,9 +166,10 @@ def set_damaged_files_aside(folder: Path) -> None:
                 raise ValueError(f"a {type(content).__name__} instead of a dict")
         except Exception as error:  # whatever a damaged file leads to
             damaged = path.with_name(path.name + ".damaged")
-            path.replace(damaged)
+            with suppress(FileNotFoundError):  # another run, which starts too, was faster
+                path.replace(damaged)
             logger.error(
-                "%s was damaged (%s: %s). It is %s now, and the bot starts without it.",
+                "%s was damaged (%s: %s). It is %s now, and this run starts without it.",
                 path,
                 type(error).__name__,
                 error,

@@ -14,7 +14,7 @@ from ..files import write_atomically
 
 logger = logging.getLogger(__name__)
 
-MODEL_FORMAT = 2
+MODEL_FORMAT = 3
 """Raised when saved models of an older release must not be used any more."""
 
 # Anything that is not named here counts as shaping: a forgotten name costs a training, while a
@@ -59,6 +59,7 @@ def shaping_settings(config: Mapping[str, Any], estimator: CandleRegressor) -> d
     shaping["exchange"] = config["exchange"]["name"]
     shaping["trading_mode"] = config.get("trading_mode", "spot")
     shaping["reduce_df_footprint"] = config.get("reduce_df_footprint", False)
+    shaping["estimator"] = type(estimator).__name__
     shaping["freqaimodel"] = config.get("freqaimodel")  # a subclass has pipelines of its own
     shaping["model_format"] = MODEL_FORMAT
     if freqai.get("continual_learning", False):  # the models before this one shape it too
@@ -115,11 +116,15 @@ def settings_folder(
     )
     if log_changes and others and others[-1].parent != folder:
         latest = others[-1].parent
+        try:
+            changes = describe_changes(read_settings(latest) or {}, shaping)
+        except ValueError as error:
+            changes = f"it is not known how, as {others[-1]} is damaged ({error})"
         logger.warning(
             "Settings changed since the last run in %s: %s. Models and predictions of now are in "
             "%s, those of then stay in %s.",
             identifier_folder,
-            describe_changes(read_settings(latest) or {}, shaping),
+            changes,
             folder.name,
             latest.name,
         )
@@ -128,11 +133,16 @@ def settings_folder(
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:
-    """Read the settings that the models in ``folder`` were made with, None if not recorded."""
+    """Read the settings that the models in ``folder`` were made with, None if not recorded.
+
+    :raises ValueError: for a damaged file.
+    """
     path = folder / "settings.json"
     if not path.is_file():
         return None
-    settings: dict[str, Any] = json.loads(path.read_text())
+    settings = json.loads(path.read_text())
+    if not isinstance(settings, dict):
+        raise ValueError(f"a {type(settings).__name__} instead of a dict")
     return settings
 
 

@@ -46,7 +46,7 @@ def training_candles(
     data["train_features"] = fitted
 
     raw = frame[feature_names]
-    scaled, inlier, _ = pipelines.features.transform(raw.fillna(0.0), outlier_check=True)
+    scaled, _, _ = pipelines.features.transform(raw.fillna(0.0), outlier_check=True)
     features = scaled.to_numpy(dtype=np.float32, copy=True)
     features[raw.isna().any(axis=1).to_numpy()] = np.nan
     features[kept_rows] = fitted.to_numpy(dtype=np.float32)
@@ -58,7 +58,9 @@ def training_candles(
     validation_mask = np.zeros(len(frame), dtype=bool)
     if len(data["test_features"]):
         test_rows = row_of.loc[data["test_features"].index].to_numpy()
-        usable = inlier[test_rows] == 1
+        # by themselves: DBSCAN, given the training rows too, would count each of those twice
+        _, inlier, _ = pipelines.features.transform(data["test_features"], outlier_check=True)
+        usable = inlier == 1
         if not usable.any():
             raise ValueError(
                 f"All {len(test_rows)} validation candles are outliers: loosen the outlier "

@@ -1,12 +1,23 @@
-"""StrictKitchen: FreqAI's kitchen, which refuses a strategy that a regressor cannot learn from."""
+"""FreqAI's kitchens: one that refuses what nobody can learn from, one for finished windows too."""
 
 from __future__ import annotations
+
+import json
+import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.strategy.interface import IStrategy
 
+from ..files import write_atomically
+from .saved_models import METADATA_LISTS, model_path
+
+logger = logging.getLogger(__name__)
+
+Frames = dict[str, tuple[pd.DataFrame, pd.DataFrame]]
 LABEL_FIX = (
     "set_freqai_targets must give a column whose name begins with & and that holds numbers, such "
     'as dataframe["&-return"] = dataframe["close"].shift(-4) / dataframe["close"] - 1'
@@ -48,6 +59,87 @@ class StrictKitchen(FreqaiDataKitchen):
                 f"regressor, got {found[1]!r}. {LABEL_FIX}; or take a classifier of freqtrade's, "
                 "such as --freqaimodel LightGBMClassifier."
             )
+
+
+class BacktestKitchen(StrictKitchen):
+    """Is FreqAI's kitchen, but checks stored predictions, and computes a pair's features once.
+
+    :param frames: candles and the same with features, by pair; for all who ask.
+    :param dates: of all candles of the pair.
+    """
+
+    def __init__(self, config: dict[str, Any], pair: str, frames: Frames, dates: pd.Series) -> None:
+        super().__init__(config, pair=pair)
+        self._frames = frames
+        self._dates = pd.to_datetime(dates, utc=True)
+
+    def use_strategy_to_populate_indicators(
+        self, strategy: IStrategy, *, prediction_dataframe: pd.DataFrame, pair: str
+    ) -> pd.DataFrame:
+        """Compute the features of the candles, as FreqAI asks for them in a backtest.
+
+        To compare their names, FreqAI asks with its last candle; once a window before was
+        trained, that has its features already, and would get features of features.
+        """
+        known = self._frames.get(pair)
+        if known is not None and prediction_dataframe.columns.equals(known[1].columns):
+            return prediction_dataframe
+        if known is not None and prediction_dataframe.equals(known[0]):
+            return known[1]
+        features: pd.DataFrame = super().use_strategy_to_populate_indicators(
+            strategy, prediction_dataframe=prediction_dataframe, pair=pair
+        )
+        if len(prediction_dataframe) > 1:  # for the names alone FreqAI asks with the last candle
+            self._frames[pair] = prediction_dataframe, features
+        return features
+
+    def save_backtesting_prediction(self, append_df: pd.DataFrame) -> None:
+        """Save the predictions of a window, whole or not at all."""
+        self.backtesting_results_path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.backtesting_results_path, append_df.to_feather)
+
+    def has_predictions(self, n_candles: int) -> bool:
+        """Tell whether the stored predictions of this window can be used, without a warning."""
+        return self._flaw(n_candles) is None
+
+    def check_if_backtest_prediction_is_valid(self, len_backtest_df: int) -> bool:
+        """Tell whether the stored predictions of this window can be used; damaged ones cannot."""
+        flaw = self._flaw(len_backtest_df)
+        path = self.backtesting_results_path
+        if flaw is None:
+            logger.info("Found predictions at %s", path)
+        elif flaw:
+            logger.warning("%s cannot be used (%s): its window is predicted again.", path, flaw)
+        return flaw is None
+
+    def _flaw(self, n_candles: int) -> str | None:
+        """Say why the stored predictions cannot be used; nothing where there are none."""
+        folder = self.full_path / self.backtest_predictions_folder
+        self.backtesting_results_path = folder / f"{self.model_filename}_prediction.feather"
+        if not self.backtesting_results_path.is_file():
+            return ""
+        try:
+            found = self.get_backtesting_prediction()
+        except Exception as error:  # whatever a damaged file leads to
+            return f"{type(error).__name__}: {error}"
+        start = pd.Timestamp(int(self.model_filename.rpartition("_")[2]), unit="s", tz="UTC")
+        expected = self._dates[self._dates >= start].iloc[:n_candles]
+        dates = pd.to_datetime(found["date"], utc=True) if "date" in found else []
+        if list(dates) != list(expected):
+            return f"{len(found)} rows that are not the {n_candles} candles of the window"
+        return self._flaw_of_columns(found)
+
+    def _flaw_of_columns(self, found: pd.DataFrame) -> str | None:
+        path = self.data_path / f"{self.model_filename}_metadata.json"
+        try:
+            metadata = json.loads(path.read_text())
+            labels, _ = (metadata[name] for name in METADATA_LISTS)
+        except Exception as error:  # whatever a damaged file leads to
+            if model_path(self.data_path, self.model_filename).is_file():
+                return ""  # which is found unusable without its companion, and says so
+            return f"{path} beside its model: {type(error).__name__}: {error}"
+        missing = {"do_predict", *labels} - set(found.columns)
+        return f"no columns {', '.join(sorted(missing))}" if missing else None
 
 
 def first_without_numbers(frame: pd.DataFrame, columns: list[str]) -> tuple[str, object] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from freqtrade.freqai.data_drawer import (
 )
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
+from freqtrade.misc import is_path_in_dir
 from freqtrade.strategy.interface import IStrategy
 
 from ..errors import TrainingStopped
-from .drawer import DurableDrawer, set_damaged_files_aside
+from .drawer import open_drawer, set_damaged_files_aside
 from .kitchen import StrictKitchen
 from .trained_model import TrainedModel
 
@@ -34,20 +36,28 @@ LONGEST_PAUSE_SECONDS = 300
 
 
 class LiveFreqaiModel(IFreqaiModel):
-    """Runs the training thread and keeps the files of a bot; backtests use nothing of it."""
+    """Runs the training thread and keeps the files of a bot; backtests use its drawer only.
+
+    :ivar _settings: that models must have been made with; set before the first of them is read.
+    """
 
     config: dict[str, Any]
     dd: FreqaiDataDrawer
     full_path: Path
+    _settings: Mapping[str, Any]
 
     def __init__(self, config: dict[str, Any]) -> None:
-        trades = config["runmode"] in TRADE_MODES
-        if trades:
-            identifier = config["freqai"].get("identifier", "no_id_provided")
-            set_damaged_files_aside(Path(config["user_data_dir"]) / "models" / identifier)
+        models = Path(config["user_data_dir"]) / "models"
+        identifier = config["freqai"].get("identifier", "no_id_provided")
+        if not is_path_in_dir(models / identifier, models):  # FreqAI writes before it asks this
+            raise OperationalException(
+                f"freqai.identifier must name a folder in {models}, got {identifier!r}: "
+                "leave out '..' and the leading '/'."
+            )
+        set_damaged_files_aside(models / identifier)
         super().__init__(config=config)
-        if trades:
-            self.dd = DurableDrawer(Path(self.full_path), self.config)
+        if config["runmode"] in TRADE_MODES:
+            self.dd = open_drawer(Path(self.full_path), self.config)
         self._retry_at: dict[str, float] = {}
         self._unlisted: set[str] = set()
 
@@ -200,7 +210,7 @@ class LiveFreqaiModel(IFreqaiModel):
         dk = FreqaiDataKitchen(self.config, self.live, pair)
         try:
             path = Path(known["data_path"]) / f"{known['model_filename']}_model.zip"
-            self.dd.model_dictionary[pair] = TrainedModel.read(path)
+            self.dd.model_dictionary[pair] = TrainedModel.read(path, self._settings)
             self.dd.load_data(pair, dk)
         except Exception as error:  # whatever a damaged file leads to
             self._forget(pair)

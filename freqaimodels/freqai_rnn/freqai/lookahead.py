@@ -18,38 +18,11 @@ from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask
 from ..parallel.fits_ahead import FitsAhead
 from ..parallel.parallelism import Parallelism
-from .kitchen import StrictKitchen
+from .kitchen import BacktestKitchen, Frames
 from .networks import Networks
 from .window import WindowTrainer
 
 logger = logging.getLogger(__name__)
-
-Frames = dict[str, tuple[pd.DataFrame, pd.DataFrame]]
-
-
-class SharingKitchen(StrictKitchen):
-    """Is FreqAI's kitchen, but computes the features of a pair once for all who ask.
-
-    :param frames: candles and the same with features, by pair.
-    """
-
-    def __init__(self, config: dict[str, Any], pair: str, frames: Frames) -> None:
-        super().__init__(config, pair=pair)
-        self._frames = frames
-
-    def use_strategy_to_populate_indicators(
-        self, strategy: IStrategy, *, prediction_dataframe: pd.DataFrame, pair: str
-    ) -> pd.DataFrame:
-        """Compute the features of the candles, as FreqAI asks for them in a backtest."""
-        known = self._frames.get(pair)
-        if known is not None and prediction_dataframe.equals(known[0]):
-            return known[1]
-        features: pd.DataFrame = super().use_strategy_to_populate_indicators(
-            strategy, prediction_dataframe=prediction_dataframe, pair=pair
-        )
-        if len(prediction_dataframe) > 1:  # for the names alone FreqAI asks with the last candle
-            self._frames[pair] = prediction_dataframe, features
-        return features
 
 
 class Lookahead:
@@ -77,15 +50,17 @@ class Lookahead:
         :param dk: FreqAI's kitchen of the pair.
         :return: the kitchen that the loop is to use.
         """
+        own = BacktestKitchen(dk.config, dk.pair, self._frames, candles["date"])
         if self._ahead is None:
-            yield dk
+            yield own
+            self._frames.pop(dk.pair, None)
             return
         whitelist = strategy.dp.current_whitelist()
         later = whitelist[whitelist.index(dk.pair) + 1 :]
         tasks = partial(self._tasks, candles, dk, strategy, networks, later)
         self._ahead.follow(tasks)
         try:
-            yield SharingKitchen(dk.config, dk.pair, self._frames)
+            yield own
         except BaseException:
             self._ahead.close()
             raise
@@ -127,16 +102,16 @@ class Lookahead:
         strategy: IStrategy,
         networks: Networks,
     ) -> Iterator[FitTask]:
-        dk = SharingKitchen(config, pair, self._frames)
+        dk = BacktestKitchen(config, pair, self._frames, candles["date"])
         windows = zip(dk.training_timeranges, dk.backtesting_timeranges, strict=False)
         for trained, predicted in windows:
-            dk = SharingKitchen(config, pair, self._frames)
+            dk = BacktestKitchen(config, pair, self._frames, candles["date"])
             dk.set_paths(pair, int(trained.stopts))
             dk.set_new_model_names(pair, int(trained.stopts))
             n_predicted = (
                 candles["date"].between(predicted.startdt, predicted.stopdt, inclusive="left").sum()
             )
-            if not n_predicted or dk.check_if_backtest_prediction_is_valid(n_predicted):
+            if not n_predicted or dk.has_predictions(n_predicted):
                 continue
             missing = networks.missing(dk)
             if not missing:

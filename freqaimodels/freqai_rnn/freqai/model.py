@@ -11,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
-from datasieve.transforms import SKLearnWrapper
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy.interface import IStrategy
-from sklearn.preprocessing import StandardScaler
 
 from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask
@@ -30,6 +28,7 @@ from .config import (
     parallelism_from_config,
     require_fitting,
 )
+from .drawer import open_drawer
 from .folders import (
     describe_changes,
     read_settings,
@@ -38,11 +37,11 @@ from .folders import (
     write_settings,
 )
 from .frames import Pipelines
-from .kitchen import StrictKitchen
 from .live import LiveFreqaiModel
 from .lookahead import Lookahead
 from .network_parameters import network_values
 from .networks import CandidateGrid, Networks, OneNetwork
+from .pipelines import standardise, standardised
 from .saved_models import read_if_complete
 from .trained_model import TrainedModel
 from .window import WindowTrainer
@@ -111,23 +110,16 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         strategy: IStrategy,
     ) -> FreqaiDataKitchen:
         """Run FreqAI's loop over the windows of a pair, with workers that are ahead of it."""
-        dk = StrictKitchen(self.config, pair=dk.pair)
         with self._lookahead.following(dataframe, dk, strategy, self._networks) as self.dk:
             return super().start_backtesting(dataframe, metadata, self.dk, strategy)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
-        """Take FreqAI's own steps, but standardise: outliers would set the range of its scaler."""
-        steps = super().define_data_pipeline(threads=threads).steps
-        return Pipeline(
-            [
-                (name, SKLearnWrapper(StandardScaler()) if name.endswith("scaler") else step)
-                for name, step in steps
-            ]
-        )
+        """Take FreqAI's own steps, and standardise."""
+        return standardised(super().define_data_pipeline(threads=threads).steps)
 
     def define_label_pipeline(self, threads: int = -1) -> Pipeline:
         """Standardise the labels."""
-        return Pipeline([("scaler", SKLearnWrapper(StandardScaler()))])
+        return Pipeline([("scaler", standardise())])
 
     def train(
         self, unfiltered_df: pd.DataFrame, pair: str, dk: FreqaiDataKitchen, **kwargs: Any
@@ -190,7 +182,8 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         """Tell whether FreqAI can load a model for this window; a damaged one is none."""
         if not super().model_exists(dk):
             return False
-        if read_if_complete(dk.data_path, dk.model_filename, dk.pair) is None:
+        found = read_if_complete(dk.data_path, dk.model_filename, dk.pair, self._settings)
+        if found is None:
             return False
         # FreqAI loads nothing for a pair without an entry, which an interruption may have lost
         self.dd.pair_dict[dk.pair]["model_filename"] = dk.model_filename
@@ -227,7 +220,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         configured = self.freqai_info.get("model_training_parameters", {})
         with as_operational_exception("Network parameters of the strategy"):
             values = network_values(strategy, configured)
-            candidates = network_candidates(self._estimator, values)
+            candidates = network_candidates(self._estimator, values, configured)
             if len(candidates) > 1:
                 grid = CandidateGrid(candidates, self._trainer, self.config, self.full_path)
                 self._move_to(grid.folder)
@@ -240,6 +233,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         return OneNetwork(
             estimator,
             self._trainer,
+            self._settings,
             continual_learning=self.continual_learning and not is_live,
         )
 
@@ -249,7 +243,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         A backtest gets a folder per fingerprint below the identifier's. A bot stays where its
         historic predictions are, and forgets the models of other settings.
         """
-        shaping = shaping_settings(self.config, estimator)
+        shaping = self._settings = shaping_settings(self.config, estimator)
         if self.config.get("freqai_backtest_live_models", False):
             return
         if self.config["runmode"] not in TRADE_MODES:
@@ -270,5 +264,4 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         identifier = f"{self.identifier}/{folder.name}"
         self.config = {**self.config, "freqai": {**self.config["freqai"], "identifier": identifier}}
         self.full_path = folder
-        self.dd = FreqaiDataDrawer(folder, self.config)
-        self.dd.model_type = "pytorch"
+        self.dd = open_drawer(folder, self.config)

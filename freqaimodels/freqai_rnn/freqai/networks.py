@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from freqtrade.exceptions import OperationalException
-from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.utils import get_tb_logger
 
 from ..estimators.base import CandleRegressor
 from .candidates import CandidateModels, GridProgress
+from .drawer import DurableDrawer, open_drawer
 from .folders import grid_folder, settings_folder, shaping_settings
 from .saved_models import latest_model_before, model_path, read_if_complete
 from .trained_model import TrainedModel
@@ -29,14 +29,21 @@ MAX_CANDIDATES = 64
 class OneNetwork:
     """Trains the network of a backtest or a bot; has the interface of ``CandidateGrid``.
 
+    :param settings: all that shapes its models.
     :param continual_learning: start from the model of the window before that is on disk, where
         FreqAI has none in memory.
     """
 
     def __init__(
-        self, estimator: CandleRegressor, trainer: WindowTrainer, *, continual_learning: bool
+        self,
+        estimator: CandleRegressor,
+        trainer: WindowTrainer,
+        settings: Mapping[str, Any],
+        *,
+        continual_learning: bool,
     ) -> None:
         self._estimator = estimator
+        self._settings = settings
         self._trainer = trainer
         self._continual_learning = continual_learning
 
@@ -50,8 +57,8 @@ class OneNetwork:
     ) -> TrainedModel:
         """Train on a window."""
         if previous is None and self._continual_learning:
-            previous = latest_model_before(dk.data_path, window.pair)
-        model = self._trainer.train(window, self._estimator, dk, previous)
+            previous = latest_model_before(dk.data_path, window.pair, self._settings)
+        model = self._trainer.train(window, self._estimator, dk, previous, self._settings)
         logger.info("Done training %s (%.2f secs)", window.pair, model.train_seconds)
         return model
 
@@ -79,18 +86,17 @@ class CandidateGrid:
         n_windows = len(FreqaiDataKitchen(config).training_timeranges)
         n_trainings = len(candidates) * len(config["exchange"]["pair_whitelist"]) * n_windows
         _require_comparable(config["freqai"], len(candidates), n_trainings)
-        shaping = {name: shaping_settings(config, one) for name, one in candidates.items()}
-        self.folder = grid_folder(identifier_folder, shaping)
+        self._settings = {name: shaping_settings(config, one) for name, one in candidates.items()}
+        self.folder = grid_folder(identifier_folder, self._settings)
         self._candidates = candidates
         self._trainer = trainer
         self._freqai = config["freqai"]
         self._progress = GridProgress(n_trainings)
         self._incomplete: list[Path] = []
-        self._drawers: dict[str, FreqaiDataDrawer] = {}
-        for name, one in shaping.items():
+        self._drawers: dict[str, DurableDrawer] = {}
+        for name, one in self._settings.items():
             folder = settings_folder(identifier_folder, one, log_changes=False)
-            self._drawers[name] = FreqaiDataDrawer(folder, config)
-            self._drawers[name].model_type = "pytorch"
+            self._drawers[name] = open_drawer(folder, config)
 
     def missing(self, dk: FreqaiDataKitchen) -> list[CandleRegressor]:
         """Return the candidates without a model of this window on disk."""
@@ -131,7 +137,7 @@ class CandidateGrid:
         started = time.perf_counter()
         model = None
         try:
-            model = self._read(window, dk)
+            model = self._read(name, window, dk)
             if model is not None:
                 self._progress.advance()
                 return model
@@ -147,10 +153,12 @@ class CandidateGrid:
         logger.info(self._progress.trained(what, time.perf_counter() - started))
         return model
 
-    def _read(self, window: PreparedWindow, dk: FreqaiDataKitchen) -> TrainedModel | None:
+    def _read(
+        self, name: str, window: PreparedWindow, dk: FreqaiDataKitchen
+    ) -> TrainedModel | None:
         if not model_path(dk.data_path, dk.model_filename).is_file():
             return None
-        found = read_if_complete(dk.data_path, dk.model_filename, window.pair)
+        found = read_if_complete(dk.data_path, dk.model_filename, window.pair, self._settings[name])
         if found is not None and found.feature_names != window.feature_names:
             raise OperationalException(
                 f"The model in {dk.data_path} was trained on other features than the strategy "
@@ -167,8 +175,10 @@ class CandidateGrid:
     ) -> TrainedModel:
         """Leave in the candidate's folder what a plain backtest of its settings leaves."""
         if previous is None and self._freqai.get("continual_learning", False):
-            previous = latest_model_before(dk.data_path, window.pair)
-        model = self._trainer.train(window, self._candidates[name], dk, previous)
+            previous = latest_model_before(dk.data_path, window.pair, self._settings[name])
+        model = self._trainer.train(
+            window, self._candidates[name], dk, previous, self._settings[name]
+        )
         tb_logger = get_tb_logger(
             "pytorch", dk.data_path, self._freqai.get("activate_tensorboard", True)
         )

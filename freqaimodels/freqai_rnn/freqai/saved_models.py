@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import pickle
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from .trained_model import TrainedModel
 
 logger = logging.getLogger(__name__)
 
-SAVED_AFTER_THE_MODEL = (
-    "metadata.json",
-    "feature_pipeline.pkl",
-    "label_pipeline.pkl",
-    "trained_dates_df.pkl",
-)
-"""What FreqAI writes next; an interruption leaves the model without them."""
+METADATA_LISTS = ("label_list", "training_features_list")
+"""What FreqAI cannot do without in ``…_metadata.json``."""
+
+
+def _read_metadata(content: bytes) -> None:
+    metadata = json.loads(content)
+    for name in METADATA_LISTS:
+        metadata[name]
+
+
+COMPANIONS: dict[str, Callable[[bytes], Any]] = {
+    "metadata.json": _read_metadata,
+    "feature_pipeline.pkl": pickle.loads,
+    "label_pipeline.pkl": pickle.loads,
+    "trained_dates_df.pkl": pickle.loads,
+}
+"""What FreqAI keeps beside a model, and how to tell whether it can be read."""
 
 
 def model_path(folder: Path, filename: str) -> Path:
@@ -27,42 +41,54 @@ def model_path(folder: Path, filename: str) -> Path:
     return folder / f"{filename}_model.zip"
 
 
-def read_if_complete(folder: Path, filename: str, pair: str) -> TrainedModel | None:
+def read_if_complete(
+    folder: Path, filename: str, pair: str, settings: Mapping[str, Any]
+) -> TrainedModel | None:
     """Read a model that can be used; None where it must be trained again, which is logged.
 
     :param folder: of one training, ``sub-train-<coin>_<timestamp>``.
+    :param settings: that it must have been made with.
     """
-    beside = (folder / f"{filename}_{name}" for name in SAVED_AFTER_THE_MODEL)
-    lost = [path.name for path in beside if not path.is_file()]
-    if lost:
+    unreadable = []
+    for name, read in COMPANIONS.items():
+        path = folder / f"{filename}_{name}"
+        try:
+            read(path.read_bytes())
+        except Exception as error:  # whatever a damaged file leads to
+            reason = "not found" if isinstance(error, FileNotFoundError) else repr(error)
+            unreadable.append(f"{path.name} ({reason})")
+    if unreadable:
         logger.warning(
-            "%s: %s not found beside the model in %s, which is trained again now.",
+            "%s: the model in %s is trained again now, as files beside it cannot be read: %s.",
             pair,
-            ", ".join(lost),
             folder,
+            ", ".join(unreadable),
         )
         return None
     try:
-        return TrainedModel.read(model_path(folder, filename))
+        return TrainedModel.read(model_path(folder, filename), settings)
     except ValueError as error:
         logger.error("%s %s is trained again now.", error, pair)
         return None
 
 
-def latest_model_before(folder: Path, pair: str) -> TrainedModel | None:
+def latest_model_before(
+    folder: Path, pair: str, settings: Mapping[str, Any]
+) -> TrainedModel | None:
     """Find the model of the window before on disk, for continual learning.
 
     FreqAI does not load it where that window's predictions are there already.
 
     :param folder: FreqAI's folder of the window to train, ``sub-train-<coin>_<timestamp>``.
     :param pair: as several pairs may share a coin.
+    :param settings: that it must have been made with.
     :return: the pair's latest older model that can be read, or None.
     """
     coin, _, timestamp = folder.name.rpartition("_")
     for path in sorted(folder.parent.glob(f"{coin}_*/*_model.zip"), reverse=True):
         if path.parent.name.rpartition("_")[2] < timestamp:
             try:
-                model = TrainedModel.read(path)
+                model = TrainedModel.read(path, settings)
             except ValueError as error:
                 logger.warning("%s", error)
                 continue

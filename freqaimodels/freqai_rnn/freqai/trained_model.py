@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ import torch
 from .. import metrics
 from ..estimators.base import CandleRegressor
 from ..files import write_atomically
+from .folders import describe_changes
 from .frames import candle_numbers, utc_dates
 
 
@@ -52,6 +54,7 @@ class TrainedModel:
 
     :ivar context: the last raw rows of the training frame, ``date`` and features; they directly
         precede the first candle of the backtest slice, and give it a window.
+    :ivar settings: all that shaped it, see ``folders.shaping_settings``.
     :ivar train_seconds: of the preparation of the window and the fit, wherever that ran.
     :ivar validation: metrics by label on the validation windows, see ``measure``.
     :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
@@ -66,6 +69,7 @@ class TrainedModel:
     label_pipeline: Any
     label_statistics: dict[str, dict[str, float]]
     context: pd.DataFrame
+    settings: Mapping[str, Any]
     train_seconds: float
     validation: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -82,7 +86,10 @@ class TrainedModel:
             candles = pd.concat([self.context, utc_dates(candles)], ignore_index=True)
         raw = candles[self.feature_names].replace([np.inf, -np.inf], np.nan)
         missing = raw.isna().any(axis=1).to_numpy()
-        scaled, inlier, _ = self.feature_pipeline.transform(raw.fillna(0.0), outlier_check=True)
+        raw = raw.fillna(0.0)
+        scaled, inlier, _ = self.feature_pipeline.transform(raw, outlier_check=True)
+        if n_context:  # DBSCAN judges a candle by all others that it is given
+            _, inlier, _ = self.feature_pipeline.transform(raw[n_context:], outlier_check=True)
         features = scaled.to_numpy(dtype=np.float32, copy=True)
         features[missing] = np.nan
         predicted, details = self.estimator.predict_in_detail(
@@ -99,11 +106,11 @@ class TrainedModel:
                 detail_column(label, name): column
                 for label, column in zip(self.label_names, shown.T, strict=True)
             }
-        inlier = inlier[n_context:]
+        pipeline = self.feature_pipeline
         return Predictions(
             pd.DataFrame(columns),
             np.where(known, inlier, np.minimum(inlier, 0)).astype(np.int64),
-            self._di_values(len(candles))[n_context:],
+            pipeline["di"].di_values if "di" in pipeline else np.zeros(len(known)),
         )
 
     def _precedes(self, candles: pd.DataFrame) -> bool:
@@ -111,13 +118,6 @@ class TrainedModel:
             return False
         first = pd.to_datetime(candles["date"].iloc[:1], utc=True).iloc[0]
         return bool(self.context["date"].iloc[-1] + self.candle == first)
-
-    def _di_values(self, n_rows: int) -> npt.NDArray[np.float64]:
-        pipeline = self.feature_pipeline
-        values: npt.NDArray[np.float64] = (
-            pipeline["di"].di_values if "di" in pipeline else np.zeros(n_rows)
-        )
-        return values
 
     def _unscaled_or_0(self, labels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return labels in their own units, 0 where NaN."""
@@ -191,11 +191,12 @@ class TrainedModel:
         return model
 
     @staticmethod
-    def read(path: Path) -> TrainedModel:
+    def read(path: Path, settings: Mapping[str, Any] | None = None) -> TrainedModel:
         """Read a file of ``save``. It is a pickle: read only files you trust.
 
+        :param settings: that the model must have been made with; None for any.
         :raises ValueError: if the file is missing, damaged, not the one that the history beside it
-            was written for, or of an incompatible version.
+            was written for, of an incompatible version, or made with other settings.
         """
         try:
             content = path.read_bytes()
@@ -208,6 +209,11 @@ class TrainedModel:
             ) from error
         if not isinstance(model, TrainedModel):
             raise ValueError(f"{path} holds a {type(model).__name__}, not a TrainedModel.")
+        if settings is not None and model.settings != settings:
+            raise ValueError(
+                f"The model file {path} was made with other settings than those of now "
+                f"({describe_changes(model.settings, settings)}), so it is not used."
+            )
         return model
 
 

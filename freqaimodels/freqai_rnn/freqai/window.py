@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -120,10 +120,12 @@ class WindowTrainer:
         estimator: CandleRegressor,
         dk: FreqaiDataKitchen,
         previous: TrainedModel | None,
+        settings: Mapping[str, Any],
     ) -> TrainedModel:
         """Train one estimator.
 
         :param previous: the model of the window before, to start from, or None.
+        :param settings: all that shapes the model, to be recorded in it.
         :raises OperationalException: if nothing sensible can be learned from it.
         """
         days = dk.freqai_config["train_period_days"]
@@ -142,6 +144,7 @@ class WindowTrainer:
             label_pipeline=window.pipelines.labels,
             label_statistics=window.label_statistics,
             context=window.context(fitted.sequence_length - 1),
+            settings=settings,
             train_seconds=window.seconds + fitted.fit_seconds_,
         )
         model.measure(window.candles.features, window.candles.targets)

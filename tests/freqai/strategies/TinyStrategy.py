@@ -8,7 +8,7 @@ from pandas import DataFrame
 
 class TinyStrategy(IStrategy):
     """
-    Keeps every frame FreqAI returns, as user_data/seen/<coin>.feather.
+    Keeps every frame FreqAI returns, as user_data/seen/<coin>.feather, or in the folder ``seen``.
 
     Settings, all optional: ``nan_at`` and ``inf_at`` are the candle with such a feature,
     ``relabel_from`` is the date from which all labels are 7, ``unlabelled_hour`` is the hour of
@@ -74,7 +74,7 @@ class TinyStrategy(IStrategy):
         return self.freqai.start(dataframe, metadata, self)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
-        folder = self.config["user_data_dir"] / "seen"
+        folder = self.config["user_data_dir"] / self.tiny.get("seen", "seen")
         folder.mkdir(exist_ok=True)
         dataframe.to_feather(folder / f"{metadata['pair'].split('/')[0]}.feather")
         rises = (dataframe["do_predict"] == 1) & (dataframe["&-return"] > 0)

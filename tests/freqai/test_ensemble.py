@@ -19,6 +19,7 @@ from tests.freqai.freqtrade_host import (
 )
 from tests.freqai.test_hyperopt import Grid, grid  # noqa: F401
 from tests.freqai.test_lookahead import Cluster, assert_same, cluster, on, training  # noqa: F401
+from tests.freqai.test_report_command import report
 
 HOUR = pd.Timedelta(hours=1)
 MEMBERS = ["return_lstm", "return_gru", "return_lightgbm"]
@@ -206,3 +207,26 @@ def test_continual_learning_starts_each_member_from_its_own(host):
     for name in ("lstm", "gru"):
         before, after = (members[name].__getstate__()["weights"] for members in (first, second))
         assert before == after
+
+
+def test_the_report_shows_what_the_ensemble_adds_to_each_member(together, capsys, tmp_path):
+    host = together[0].copy(tmp_path / "user_data")
+    run = report(host, capsys, **ensemble(TWO_PAIRS))
+    found = {one["name"]: one for one in run["members"]}
+    assert list(found) == ["ensemble", "lstm", "gru", "lightgbm"]
+    rank = "rank_information_coefficient"
+    overall = run["scores"][0]["metrics"][rank]["value"]
+    assert found["ensemble"]["metrics"][rank]["value"] == overall
+    weights = [
+        model.estimator.weights_ for coin in ("BTC", "ETH") for model in together[0].models(coin)
+    ]
+    for name in ("lstm", "gru", "lightgbm"):
+        alone, added = (found[name][kind][rank] for kind in ("metrics", "added"))
+        assert added["value"] == pytest.approx(overall - alone["value"])
+        assert added["error"] > 0
+        assert found[name]["weight"] == pytest.approx(np.mean([one[name][0] for one in weights]))
+    (page,) = host.user_data.rglob("*.html")
+    text = page.read_text()
+    assert "Members of the ensemble" in text
+    assert "Weights of the members" in text
+    assert "2019-06-01 · gru" in text  # its losses

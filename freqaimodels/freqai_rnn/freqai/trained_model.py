@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 
 from .. import metrics
+from ..columns import detail_column
 from ..estimators.base import CandleRegressor
 from ..files import write_atomically
 from .folders import describe_changes
@@ -36,14 +37,6 @@ class Predictions(NamedTuple):
     labels: pd.DataFrame
     do_predict: npt.NDArray[np.int64]
     di_values: npt.NDArray[np.float64]
-
-
-def detail_column(label: str, detail: str) -> str:
-    """Name the column of a detail: ``return_agreement`` beside ``&-return``.
-
-    No ``&`` stands before it: FreqAI would take it for a label.
-    """
-    return f"{label.lstrip('&').lstrip('-')}_{detail}"
 
 
 @dataclass

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...columns import detail_column
 from .configuration import Configuration, candle_length, read_json
 from .realised import IN_WORDS, definitions_for, read_closes, realised_labels, training_mismatch
 from .results import BacktestResult, last_backtest, predictions_folder
@@ -55,7 +56,8 @@ class StoredRun:
     """Holds the predictions of one label by the models of one identifier.
 
     :ivar candles: a row per predicted candle and pair: pair, trained, date, candle (number on the
-        time axis), predicted, realised (NaN where the future is not known), used (do_predict 1).
+        time axis), predicted, realised (NaN where the future is not known), used (do_predict 1);
+        and the columns of ``predict_in_detail`` by their names, such as that of a member.
     :ivar settings: the ``freqai`` section of the run.
     :ivar command: that repeats the run; empty if not known.
     :ivar result: freqtrade's summary of the trades; empty if not known.
@@ -251,6 +253,7 @@ def _model_name(folder: Path, result: BacktestResult) -> str:
 def _with_realised(
     stored: pd.DataFrame, label: str, realised: Mapping[str, pd.Series], candle: pd.Timedelta
 ) -> pd.DataFrame:
+    prefix = detail_column(label, "")
     known = np.concatenate(  # stored is sorted by pair
         [
             realised[str(pair)].reindex(part["date"]).to_numpy(dtype=np.float64)
@@ -267,7 +270,7 @@ def _with_realised(
             "realised": known,
             "used": (stored["do_predict"] == 1) & np.isfinite(stored[label]),
         }
-    )
+    ).join(stored.filter(regex=f"^{re.escape(prefix)}").rename(columns=lambda c: c[len(prefix) :]))
 
 
 def _mismatches(

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..backtests.configuration import candle_length
-from ..backtests.predictions import StoredRun, TrainedSlice
+from ..backtests.predictions import StoredRun
 from ..scores import PER_MODEL, Score
 from ..uncertainty import Bootstrap, FloatArray, standard_error
 
@@ -21,7 +21,6 @@ COLOURS = ("#2563eb", "#d97706", "#059669", "#db2777", "#7c3aed", "#0891b2", "#6
 MAX_POINTS = 4000
 """Per line or cloud: more make a page slow, and no screen shows them."""
 MAX_PAIRS = 8
-MAX_CURVES = 60
 N_GROUPS = 10
 
 
@@ -246,48 +245,6 @@ def _thinned(candles: pd.DataFrame, candle: pd.Timedelta) -> tuple[pd.DataFrame,
     lines = lines.resample(candle).first()  # a hole is a hole in the line
     step = -(-len(lines) // MAX_POINTS)
     return (lines if step == 1 else lines.resample(candle * step).mean()), step
-
-
-def loss_curves(slices: Sequence[TrainedSlice]) -> list[Chart]:
-    """Draw training and validation loss of every training that has a record, latest last."""
-    trained = [part for part in slices if (part.history or {}).get("evaluations")]
-    return [_loss_curve(part) for part in trained[-MAX_CURVES:]]
-
-
-def _loss_curve(part: TrainedSlice) -> Chart:
-    history = part.history or {}
-    evaluations, best = history["evaluations"], history.get("best_epoch")
-    numbers = [evaluation["epoch"] for evaluation in evaluations]
-    figure = go.Figure()
-    for name, colour in (("train", PREDICTED), ("valid", REALISED)):
-        losses = [evaluation.get(f"{name}_loss") for evaluation in evaluations]
-        figure.add_scatter(
-            name="training" if name == "train" else "validation",
-            x=numbers,
-            y=losses,
-            mode="lines" if len(numbers) > 1 else "markers",
-            line_color=colour,
-            hovertemplate=f"epoch %{{x}}<br>{name} %{{y:.4f}}<extra></extra>",
-        )
-        if name == "valid" and best in numbers and losses[numbers.index(best)] is not None:
-            figure.add_scatter(
-                name="best",
-                x=[best],
-                y=[losses[numbers.index(best)]],
-                mode="markers",
-                marker={"symbol": "star", "size": 13, "color": REALISED},
-                hovertemplate=f"best epoch {best}<extra></extra>",
-            )
-    figure.update_xaxes(title_text="epoch", nticks=6)
-    figure = style(figure, 190)
-    figure.update_layout(margin={"l": 40, "r": 8, "t": 6, "b": 36}, showlegend=False)
-    return Chart(
-        f"{part.pair} · {part.trained:%Y-%m-%d}",
-        f"best epoch {best} of {numbers[-1]} · {part.train_seconds:.0f} s · "
-        f"{history.get('n_train_windows', 0):,} windows",
-        figure,
-        size="small",
-    )
 
 
 def _errors(array: Sequence[float] | FloatArray) -> dict[str, Any]:

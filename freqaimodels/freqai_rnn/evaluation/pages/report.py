@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..backtests.predictions import StoredRun
+from ..members import MemberScore, score_members
 from ..scores import OVERALL, Score, score_run, verdict
 from ..uncertainty import N_REPLICATES, Estimate
-from .figures import PREDICTED, REALISED, charts, loss_curves
+from .figures import PREDICTED, REALISED, charts
 from .html import Box, Cell, Charts, Column, Heading, Part, Table, estimate, number, page
+from .losses import loss_curves
+from .members import members_parts
 from .record import run_as_json, run_record, write_page
 
 METRIC_COLUMNS = (
@@ -48,8 +51,14 @@ def write_report(
     """
     scores = [score_run(run, n_replicates) for run in runs]
     created = datetime.now(UTC)
-    html = report_page(runs, scores, n_replicates, created)
-    numbers = {"runs": [run_as_json(run, found) for run, found in zip(runs, scores, strict=True)]}
+    members = [score_members(run, n_replicates) for run in runs]
+    html = report_page(runs, scores, members, n_replicates, created)
+    numbers = {
+        "runs": [
+            {**run_as_json(run, found), "members": [one.as_json() for one in own]}
+            for run, found, own in zip(runs, scores, members, strict=True)
+        ]
+    }
     base = folder / file_name(run.identifier for run in runs)
     return write_page(base, html, numbers, created, n_replicates)
 
@@ -57,6 +66,7 @@ def write_report(
 def report_page(
     runs: Sequence[StoredRun],
     scores: Sequence[Sequence[Score]],
+    members: Sequence[Sequence[MemberScore]],
     n_replicates: int,
     created: datetime,
 ) -> str:
@@ -66,6 +76,7 @@ def report_page(
         if len(runs) > 1:
             parts.append(Heading(f"{run.model} · {run.identifier} · {run.label}"))
         parts.append(Charts(charts(run, found, n_replicates), f"run{i}"))
+        parts += members_parts(run, members[i], f"members{i}")
         parts += _training(run, f"loss{i}")
         parts.append(run_record(run))
     models = ", ".join(dict.fromkeys(run.model for run in runs))
@@ -158,8 +169,8 @@ def _training(run: StoredRun, prefix: str) -> list[Part]:
     curves = loss_curves(run.slices)
     if not curves:
         text = (
-            "No training history: only LSTMRegressor and GRURegressor leave one beside their "
-            "models, and only with save_backtest_models."
+            "No losses to show: only networks leave them beside their models, and only with "
+            "save_backtest_models."
         )
         return [Box("Training", text)]
     n_trained = len(run.slices)

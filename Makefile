@@ -29,7 +29,7 @@ hyperopt: data
 report: install
 	@$(BIN)/python -m freqai_rnn report $(OFFLINE)
 
-# LSTM, GRU, LightGBM, Transformer or zero: minutes of training; what is trained already is reused.
+# LSTM, GRU, ensemble, LightGBM, Transformer or zero: minutes of training; what is trained already is reused.
 compare: data
 	@$(BIN)/python -m freqai_rnn compare $(OFFLINE)
 

@@ -19,7 +19,7 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def freqaimodel_path() -> Path:
-    """Find the folder that holds LSTMRegressor.py and GRURegressor.py, for --freqaimodel-path.
+    """Find the folder that holds LSTMRegressor.py and its like, for --freqaimodel-path.
 
     :return: absolute path: a folder inside the package when that was installed from a wheel, else
         (a clone, a copied folder) the folder that holds the package.

@@ -9,6 +9,8 @@ from tests.freqai.freqtrade_host import LABEL, ROOT, Host, without_freqai_rnn
 
 import freqai_rnn
 
+MODELS = {"LSTMRegressor", "GRURegressor", "EnsembleRegressor"}
+
 
 def test_freqai_rnn_is_really_hidden():
     finished = without_freqai_rnn("-c", "import freqtrade, freqai_rnn.freqai.model")
@@ -20,11 +22,11 @@ def listed_models(folder: str, python_path: str = "") -> set[str]:
     arguments = ("list-freqaimodels", "-1", "--freqaimodel-path", folder)
     finished = without_freqai_rnn("-m", "freqtrade", *arguments, python_path=python_path)
     assert finished.returncode == 0, finished.stderr
-    return {"LSTMRegressor", "GRURegressor"} & set(finished.stdout.split())
+    return MODELS & set(finished.stdout.split())
 
 
-def test_freqtrade_lists_both_models():
-    assert listed_models(str(ROOT / "freqaimodels")) == {"LSTMRegressor", "GRURegressor"}
+def test_freqtrade_lists_all_models():
+    assert listed_models(str(ROOT / "freqaimodels")) == MODELS
 
 
 def test_the_package_is_imported_once(trained_host):
@@ -84,7 +86,7 @@ def test_a_copied_folder_trains_and_loads_in_another_process(tmp_path, candles, 
             path.unlink()
 
 
-def test_the_wheel_holds_the_package_and_both_model_files(wheel):
+def test_the_wheel_holds_the_package_and_all_model_files(wheel):
     inside = {str(path.relative_to(wheel)) for path in wheel.rglob("*") if path.is_file()}
     models = ROOT / "freqaimodels"
     files = (path for path in models.glob("freqai_rnn/**/*") if path.is_file())
@@ -99,6 +101,7 @@ def test_the_wheel_holds_the_package_and_both_model_files(wheel):
         | {
             "freqai_rnn/freqaimodels/LSTMRegressor.py",
             "freqai_rnn/freqaimodels/GRURegressor.py",
+            "freqai_rnn/freqaimodels/EnsembleRegressor.py",
         }
         <= inside
     )
@@ -111,4 +114,4 @@ def test_an_installed_wheel_says_where_its_models_are(wheel):
     assert said.returncode == 0, said.stderr
     folder = said.stdout.strip()
     assert Path(folder).is_relative_to(wheel)
-    assert listed_models(folder, python_path=str(wheel)) == {"LSTMRegressor", "GRURegressor"}
+    assert listed_models(folder, python_path=str(wheel)) == MODELS

@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
+import yaml
 from click import UsageError
 from distributed.cli import dask_scheduler, dask_worker
 from freqtrade.commands import Arguments
@@ -30,6 +31,7 @@ CLONE, USER_DATA = "/path/to/freqai-rnn", "/path/to/user_data"
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 OFFLINE = re.search(r"^OFFLINE := (.*)$", MAKEFILE, flags=re.MULTILINE)[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 STRATEGIES = {path.stem for path in (ROOT / "strategies").glob("*.py")} | {
     Path(block.title).stem for block in BLOCKS if block.title.startswith("strategies/")
 }
@@ -115,7 +117,17 @@ def check_py(arguments: list[str]) -> None:
     assert f"$(PYTHON) {' '.join(arguments[1:])}" in MAKEFILE
 
 
+def check_docker(arguments: list[str]) -> None:
+    assert arguments[0] == "compose"
+    assert arguments[1] in {"build", "up", "run"}
+    if arguments[1] == "run":
+        assert arguments[2] == "--rm"
+        assert arguments[3] in COMPOSE["services"]
+        check_freqtrade(arguments[4:])
+
+
 PROGRAMS = {
+    "docker": check_docker,
     "make": check_make,
     "freqtrade": check_freqtrade,
     "python": check_python,
@@ -148,6 +160,7 @@ def test_a_command_is_taken_by_its_program(words):
         "pip install -c constraint.txt torch",
         "cp -r models /path/to/user_data/",
         "dask worker tcp://HOST:8786 --threads 1",
+        "docker compose run --rm bot trade",
     ],
 )
 def test_a_wrong_command_is_noticed(command):

@@ -1,5 +1,6 @@
 """The strategies that docs/ shows, run as they are shown; the columns that docs/ lists."""
 
+import ast
 import json
 from pathlib import Path
 
@@ -63,6 +64,27 @@ def test_two_labels_have_predictions_and_statistics_of_their_own(frames):
     assert not frame["&-rise"].equals(frame["&-return"])
     # a rise is measured to the highest price, so it is the larger one
     assert (frame["&-rise_mean"] > frame["&-return_mean"]).all()
+
+
+def methods(code: str) -> dict[str, str]:
+    """The functions anywhere in a text, without their docstrings and types, by name."""
+    found = {}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            found[node.name] = "\n".join(ast.unparse(line) for line in body)
+    return found
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["strategies/RecurrentStrategy.py", "tests/freqai/strategies/GridStrategy.py"],
+    ids=["shipped", "of the tests of hyperopt"],
+)
+def test_the_way_to_hyperopts_columns_is_that_of_strategies_that_are_tested(file):
+    (block,) = [block for block in BLOCKS if "def predicted(" in block.text]
+    expected = methods((ROOT / file).read_text(encoding="utf-8"))["predicted"]
+    assert methods(block.text)["predicted"] == expected
 
 
 def test_the_columns_page_lists_what_a_backtest_returns(frames):

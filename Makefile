@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 OFFLINE := -c config/config.json -c config/offline.json
 
-.PHONY: install data backtest hyperopt dry-run report compare bench test test-live test-browser soak lint type check clean
+.PHONY: install data backtest hyperopt dry-run report compare bench docs docs-serve dist \
+	test test-live test-browser soak lint type check clean
 
 install: .venv/.installed
 
@@ -66,7 +67,20 @@ lint: install
 type: install
 	$(BIN)/mypy
 
-check: lint type test
+# The site of docs/, in site/: seconds. NO_MKDOCS_2_WARNING quiets the theme's notice about its successor.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
+# Source archive and wheel, and whether their metadata and README render.
+dist: install
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/twine check --strict dist/*
+
+check: lint type docs test
 
 clean:
 	rm -rf .venv

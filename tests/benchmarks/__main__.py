@@ -22,7 +22,8 @@ PARTS = ("step", "fit", "memory", "parallel", "backtest", "quality")
 PACKAGES = ("freqtrade", "torch", "numpy", "scikit-learn", "lightgbm", "joblib")
 
 
-def main() -> int:
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--output", type=Path, default=Path("user_data/bench"))
@@ -31,10 +32,14 @@ def main() -> int:
     of_quality.add_argument("--timeframes", nargs="+", default=["1h", "30m", "4h"])
     of_quality.add_argument("--labels", nargs="+", default=["return", "log range"])
     of_quality.add_argument("--models", nargs="+", metavar="MODEL", help="default: all")
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> int:
+    arguments = parser().parse_args()
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
-        parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
+        parser().error(f"{', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)  # these two, which `fit` does, for every baseline too
     keep_freed_memory()

@@ -47,6 +47,13 @@ class RecurrentRegressor(CandleRegressor):
     The parameters are those of ``Settings``, which also says what they mean; here they are stored
     as given, as scikit-learn wants it, and checked by ``fit``.
 
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(200, 3))
+        >>> y = np.convolve(X[:, 0], [0.5, 0.3, 0.2])[:200]
+        >>> model = RecurrentRegressor(sequence_length=3, hidden_size=8, max_epochs=2).fit(X, y)
+        >>> np.isnan(model.predict(X)).nonzero()[0]
+        array([0, 1])
+
     :ivar network_: the trained network: the average of the best checkpoints' weights
         (``is_average_``), or the best one where that validates better.
     :ivar calibration_: by what its predictions are multiplied, per label; see ``calibration``.
@@ -56,13 +63,6 @@ class RecurrentRegressor(CandleRegressor):
     :ivar split_: the rows behind these two numbers.
     :ivar settings_: the settings of this fit.
     :ivar summary_: what this fit did, in the words of its log line.
-
-    >>> import numpy as np
-    >>> X = np.random.default_rng(0).normal(size=(200, 3))
-    >>> y = np.convolve(X[:, 0], [0.5, 0.3, 0.2])[:200]
-    >>> model = RecurrentRegressor(sequence_length=3, hidden_size=8, max_epochs=2).fit(X, y)
-    >>> np.isnan(model.predict(X)).nonzero()[0]
-    array([0, 1])
     """
 
     cell_type: str = "lstm"

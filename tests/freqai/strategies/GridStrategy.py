@@ -1,4 +1,4 @@
-"""A strategy of a user's own that follows the README's rule for network parameters."""
+"""A strategy of a user's own that follows the rule of docs/how-to/own-strategy.md."""
 
 import logging
 

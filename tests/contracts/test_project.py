@@ -1,0 +1,126 @@
+"""What the outside of the repository promises: metadata, workflow, templates."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from readme_renderer.markdown import render
+from tests.contracts.pages import ROOT
+from trove_classifiers import classifiers, deprecated_classifiers
+
+import freqai_rnn
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+TEMPLATES = sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml"))
+WORKFLOW = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def load(text: str) -> dict:
+    """YAML without its rule that `on` is true."""
+    return yaml.load(text, Loader=yaml.BaseLoader)
+
+
+JOBS = load(WORKFLOW)["jobs"]
+
+
+def commands_of(job: str) -> list[str]:
+    return [step["run"] for step in JOBS[job]["steps"] if "run" in step]
+
+
+def pinned() -> set[str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return {normal(line.split("==")[0]) for line in lines if "==" in line}
+
+
+def normal(requirement: str) -> str:
+    """The name of a package as the index knows it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=;! ]", requirement)[0]).lower()
+
+
+def test_the_metadata_is_complete():
+    for key in ("description", "readme", "license", "authors", "keywords", "urls"):
+        assert PROJECT[key]
+    assert (ROOT / PROJECT["readme"]).is_file()
+    assert not set(PROJECT["classifiers"]) - set(classifiers)
+    assert not set(PROJECT["classifiers"]) & set(deprecated_classifiers)
+    assert all(url.startswith("https://") for url in PROJECT["urls"].values())
+
+
+def test_the_readme_renders_as_the_index_would_render_it():
+    page = render((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert page
+    assert page.count("<table") == 1
+    assert page.count("<h2") >= 5
+
+
+def test_every_direct_dependency_is_pinned():
+    wanted = {normal(name) for name in PROJECT["dependencies"]}
+    wanted |= {normal(name) for extra in EXTRAS.values() for name in extra}
+    assert wanted - pinned() == {"freqai-rnn"}
+
+
+def test_the_changelog_says_whether_saved_models_load():
+    """Of every release, in its first paragraph."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    _, *releases = re.split(r"^## \[", text, flags=re.MULTILINE)
+    assert releases
+    for release in releases:
+        assert "aved models" in release.split("\n###")[0]
+
+
+def test_the_version_is_a_version():
+    assert re.fullmatch(r"\d+\.\d+\.\d+", freqai_rnn.__version__)
+
+
+def test_the_workflow_tests_three_systems_with_three_pythons():
+    matrix = JOBS["test"]["strategy"]["matrix"]
+    assert matrix["os"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
+    assert matrix["python"] == ["3.11", "3.12", "3.13"]
+    assert f"=={PROJECT['requires-python'][2:]}" == f"=={matrix['python'][0]}"
+
+
+def test_the_workflow_meets_the_newest_freqtrade_once_a_week():
+    (schedule,) = load(WORKFLOW)["on"]["schedule"]
+    minute, hour, day, month, weekday = schedule["cron"].split()
+    assert (day, month) == ("*", "*")
+    assert all(field.isdigit() for field in (minute, hour, weekday))
+    assert not any("constraint" in command for command in commands_of("newest-freqtrade"))
+    assert "pytest" in commands_of("newest-freqtrade")[-1]
+
+
+@pytest.mark.parametrize("job", sorted(JOBS))
+def test_every_job_runs_commands_of_this_repository(job):
+    assert JOBS[job]["steps"][0]["uses"].startswith("actions/checkout@")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in commands_of(job):
+        program, *words = command.split()
+        if program == "make":
+            assert set(words) <= set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+        else:
+            assert (program, words[0]) == ("python", "-m")
+            assert words[1] in {"pip", "pytest"}
+        for extra in re.findall(r"\.\[(\w+)\]", command):
+            assert extra in EXTRAS
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TEMPLATES if path.stem != "config"], ids=lambda path: path.stem
+)
+def test_an_issue_template_asks_with_ids_of_their_own(path: Path):
+    template = load(path.read_text(encoding="utf-8"))
+    assert template["name"]
+    assert template["description"]
+    ids = [field["id"] for field in template["body"]]
+    assert len(ids) == len(set(ids))
+    for field in template["body"]:
+        assert field["type"] in {"textarea", "dropdown", "checkboxes", "input", "markdown"}
+        assert field["attributes"]["label"]
+
+
+def test_the_files_that_templates_name_exist():
+    for path in TEMPLATES:
+        for name in re.findall(r"\b(?:docs|tests)/[\w/-]+\.\w+", path.read_text(encoding="utf-8")):
+            assert (ROOT / name).is_file()

@@ -230,6 +230,7 @@ def test_an_example_of_the_estimator_runs_and_predicts_every_row(block: Block):
     assert (predictions == predictions).all(), "a row has no prediction"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # freqtrade's
 @pytest.mark.parametrize("block", MODEL_FILES, ids=str)
 def test_a_model_file_has_a_prototype_that_is_sound(block: Block):
     names: dict[str, Any] = {"__name__": "OurRegressor"}

@@ -66,7 +66,7 @@ def unknown_names(text: str) -> list[str]:
 
 def setting_error(text: str) -> str:
     """Why the model would refuse a JSON block; empty if it would not."""
-    freqai = json.loads(text)
+    freqai = json.loads(text.replace('"cuda"', '"cpu"'))  # refused where there is none
     prototype = EnsembleRegressor() if "__" in text else RecurrentRegressor()
     try:
         estimator_from_config({"freqai": freqai}, prototype)

@@ -63,7 +63,7 @@ def test_two_backtests_started_together_end_as_one_alone(host, tmp_path):
 
 def test_the_later_of_two_backtests_uses_what_the_other_has_finished(host):
     first = Backtest(host, "one")
-    while "Trained lstm" not in first.log and first.process.poll() is None:
+    while not any(host.user_data.rglob("*_prediction.feather")) and first.process.poll() is None:
         time.sleep(0.1)
     second = Backtest(host, "other")
     first.end()

@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "freqai": {"errors", "files", "metrics", "estimators", "parallel"},
     "evaluation": {"files", "metrics"},
     "__init__": {"estimators", "network"},
-    "__main__": {"sample_data", "evaluation"},
+    "__main__": {"sample_data", "evaluation", "freqai"},
     "freqai_model": {"estimators", "freqai"},
 }
 # room: what it may import from outside the standard library

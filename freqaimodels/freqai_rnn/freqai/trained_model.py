@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ from ..estimators.base import CandleRegressor
 from ..files import write_atomically
 from .folders import describe_changes
 from .frames import candle_numbers, utc_dates
+
+MADE_WITH = ("freqtrade", "torch")
+"""Packages whose versions are noted beside a model: others may read it, or predict, otherwise."""
 
 
 class Predictions(NamedTuple):
@@ -171,6 +175,7 @@ class TrainedModel:
         }
         return {
             "pair": self.pair,
+            "made_with": {name: version(name) for name in MADE_WITH},
             "settings": self.estimator.recorded_parameters(),
             "train_seconds": self.train_seconds,
             "validation": validation,

@@ -162,7 +162,7 @@ class TrainedModel:
         buffer = io.BytesIO()
         torch.save({"pytrainer": self}, buffer)
         content = buffer.getvalue()
-        history = {"sha256": hashlib.sha256(content).hexdigest(), **self.history()}
+        history = {"sha256": checksum(content), **self.history()}
         text = json.dumps(history, indent=1, allow_nan=False, default=str).encode()
         write_atomically(path, lambda file: file.write(content))
         write_atomically(history_path(path), lambda file: file.write(text))
@@ -226,8 +226,13 @@ def _require_checksum(content: bytes, history: Path) -> None:
     """Compare with the recorded checksum; a model that was moved without its history has none."""
     if not history.is_file():
         return
-    if hashlib.sha256(content).hexdigest() != json.loads(history.read_text())["sha256"]:
+    if checksum(content) != json.loads(history.read_text())["sha256"]:
         raise ValueError(f"its checksum is not the one in {history.name}")
+
+
+def checksum(content: bytes) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def history_path(model_path: Path) -> Path:

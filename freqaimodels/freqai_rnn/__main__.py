@@ -1,4 +1,4 @@
-"""Runs ``python -m freqai_rnn`` with ``path``, ``sample-data``, ``report``, ``compare``, ``deploy``.
+"""Runs ``python -m freqai_rnn`` with a subcommand, such as ``report`` or ``deploy``.
 
 May import any module of this package but the FreqAI model. A subcommand is one function that adds
 its parser and sets ``run``, listed in SUBCOMMANDS.
@@ -8,6 +8,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeAlias
 
@@ -99,7 +100,17 @@ def add_deploy(subparsers: Subparsers) -> None:
         metavar="ID",
         help="of the backtest, or of another bot (default: the configuration's)",
     )
-    parser.add_argument("--identifier", required=True, metavar="ID", help="of the bot")
+    parser.add_argument("--identifier", metavar="ID", help="of the bot")
+    parser.add_argument(
+        "--export", type=Path, metavar="FILE", help="write one file for another machine instead"
+    )
+    parser.add_argument(
+        "--import",
+        dest="archive",
+        type=Path,
+        metavar="FILE",
+        help="of --export, in place of --from; import only what you trust",
+    )
     parser.add_argument("--pairs", nargs="+", metavar="PAIR", help="default: the listed ones")
     parser.add_argument(
         "--force", action="store_true", help="into the folder of a bot that has models already"
@@ -211,6 +222,7 @@ def _run_compare(arguments: argparse.Namespace) -> None:
 
 
 def _run_deploy(arguments: argparse.Namespace) -> None:
+    from .freqai.archive import export, imported
     from .freqai.deploy import bot_folder, deploy, models_to_deploy
     from .freqai.deployable import table, warnings_of
     from .freqai.expected import expectation
@@ -220,17 +232,28 @@ def _run_deploy(arguments: argparse.Namespace) -> None:
         expected = expectation(arguments.config, arguments.userdir)
     finally:
         logging.disable(logging.NOTSET)
-    source = expected.models / (arguments.source or expected.identifier)
-    target = bot_folder(expected, arguments.identifier, force=arguments.force)
-    found = models_to_deploy(expected, source, arguments.pairs)
-    if not arguments.dry_run:
-        deploy(found, target, expected.settings)
+    if (arguments.identifier is None) == (arguments.export is None):
+        raise ValueError("deploy needs --identifier, or --export without it: give one of them.")
+    target = arguments.export
+    if target is None:
+        target = bot_folder(expected, arguments.identifier, force=arguments.force)
+    with ExitStack() as stack:
+        source = expected.models / (arguments.source or expected.identifier)
+        if arguments.archive is not None:
+            source = stack.enter_context(imported(arguments.archive, target))
+        found = models_to_deploy(expected, source, arguments.pairs)
+        if arguments.dry_run:
+            pass
+        elif arguments.export is not None:
+            export(found, expected.settings, target)
+        else:
+            deploy(found, target, expected.settings)
     for line in table(found):
         print(line)
     for line in warnings_of(found, expected.expiration_hours):
         print(f"warning: {line}")
-    done = "would be" if arguments.dry_run else "are"
-    print(f"{len(found)} models {done} in {target}.")
+    what = "1 model" if len(found) == 1 else f"{len(found)} models"
+    print(f"Nothing was written to {target}." if arguments.dry_run else f"{what} in {target}.")
 
 
 SUBCOMMANDS: tuple[Callable[[Subparsers], None], ...] = (

@@ -115,7 +115,7 @@ def test_the_table_shows_each_model(trained: Host):
         assert f"{min(losses):.4f}" in line
         assert sha256(newest)[:12] in line
     assert "expires after freqai.expiration_hours = 48" in lines[3]
-    assert lines[-1] == f"2 models are in {live(trained)}."
+    assert lines[-1] == f"2 models in {live(trained)}."
 
 
 def test_a_dry_run_writes_nothing(trained: Host):
@@ -123,7 +123,7 @@ def test_a_dry_run_writes_nothing(trained: Host):
     line = command_line(trained, "--identifier", "live", "--dry-run")
     done = run_python("-m", "freqai_rnn", *line, PYTHONPATH=str(ROOT / "freqaimodels"))
     assert "INFO" not in done.stderr
-    assert done.stdout.splitlines()[-1] == f"2 models would be in {live(trained)}."
+    assert done.stdout.splitlines()[-1] == f"Nothing was written to {live(trained)}."
     assert files_of(trained.user_data / "models") == before
     assert not live(trained).exists()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -74,7 +74,7 @@ def deploy(found: Sequence[Deployable], target: Path, settings: Mapping[str, Any
         write_settings(target, settings)
 
 
-def contents(found: Sequence[Deployable], target: Path | None) -> Iterator[tuple[str, bytes]]:
+def contents(found: Iterable[Deployable], target: Path | None) -> Iterator[tuple[str, bytes]]:
     """Yield the files of models, by their place in a bot's folder.
 
     :param target: that folder, which FreqAI notes beside each model; None leaves it open.

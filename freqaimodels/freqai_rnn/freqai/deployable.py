@@ -166,8 +166,8 @@ def warnings_of(found: Sequence[Deployable], expiration_hours: float) -> Iterato
         if 0 < expiration_hours < one.age_hours:
             yield (
                 f"{one.pair}: its model is {age_in_words(one.age_hours)} old and expires after "
-                f"freqai.expiration_hours = {expiration_hours:g}: until a newer one is trained the "
-                "bot predicts nothing (do_predict 2). Raise expiration_hours, or deploy a newer one."
+                f"freqai.expiration_hours = {expiration_hours:g}: until there is a newer one "
+                "the bot predicts nothing (do_predict 2). Raise it, or deploy a newer model."
             )
         for name, then in one.history.get("made_with", {}).items():
             if then != version(name):

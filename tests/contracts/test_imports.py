@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "freqai": {"columns", "errors", "files", "metrics", "estimators", "parallel"},
     "evaluation": {"columns", "files", "metrics"},
     "__init__": {"estimators", "network"},
-    "__main__": {"sample_data", "evaluation"},
+    "__main__": {"sample_data", "evaluation", "freqai"},
     "freqai_model": {"estimators", "freqai"},
 }
 # room: what it may import from outside the standard library

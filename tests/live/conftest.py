@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from tests.exchange.candles import Market
 from tests.exchange.server import Exchange, Faults, serving
-from tests.live import restarts, scenarios
+from tests.live import deployments, restarts, scenarios
 from tests.live.host import ENSEMBLE
 from tests.live.scenarios import BotRun
 
@@ -50,6 +50,12 @@ def bot_runs(
                 n_after=1,
             ),
             "use_options": pool.submit(scenarios.use_options, folder / "options", wild_url, wild),
+            "deployed": pool.submit(
+                deployments.deploy_and_trade, folder / "deployed", exchange_url, markets[0]
+            ),
+            "outlived": pool.submit(
+                deployments.outlive, folder / "outlived", exchange_url, markets[0]
+            ),
             "five": pool.submit(scenarios.start_five, folder / "five", exchange_url),
         }
 

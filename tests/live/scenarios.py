@@ -5,6 +5,7 @@ Candles come once per real minute, so the runs go on side by side, each in a thr
 and each serves several tests.
 """
 
+import hashlib
 import itertools
 import json
 import re
@@ -81,6 +82,10 @@ def set_faults(bot: Bot, **by_coin: str) -> None:
     partial = bot.user_data / "faults.partial"
     partial.write_text(json.dumps({f"{coin}/USDT": fault for coin, fault in by_coin.items()}))
     partial.replace(bot.user_data / "faults.json")
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def n_predicted(bot: Bot, pair: str = "BTC/USDT") -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..estimators.base import CandleRegressor, with_parameters
-from .config import FREQAI_SETS, PARALLELISM, PLACE
+from .config import FREQAI_SETS, NOT_OF_THE_MODEL, PLACE
 from .trained_model import Predictions, TrainedModel
 
 
@@ -46,7 +46,7 @@ def network_candidates(
     """
     for name in FREQAI_SETS.keys() & ranges.keys():
         raise ValueError(f"{name} is no network parameter: it follows freqai.{FREQAI_SETS[name]}.")
-    for name in ranges.keys() & PARALLELISM:
+    for name in ranges.keys() & NOT_OF_THE_MODEL:
         raise ValueError(
             f"{name} is no network parameter, as it changes no prediction: put it under {PLACE}."
         )

@@ -32,6 +32,9 @@ SHUFFLING = (
     ("feature_parameters", "reverse_train_test_order"),
 )
 PARALLELISM = [item.name for item in fields(Parallelism)]
+RETRAIN = ("schedule", "never")
+NOT_OF_THE_MODEL = [*PARALLELISM, "retrain"]
+"""Keys of ``model_training_parameters`` that shape no model, and are no arguments of one."""
 SECONDS_PER_DAY = 86_400
 PYTORCH_FORM = ("model_kwargs", "trainer_kwargs")
 PYTORCH_NAMES = {
@@ -91,7 +94,7 @@ def estimator_from_config(config: Mapping[str, Any], prototype: CandleRegressor)
     freqai = config["freqai"]
     given = freqai.get("model_training_parameters", {})
     own = prototype.get_params()
-    names = [*prototype.parameter_names(), *PARALLELISM]
+    names = [*prototype.parameter_names(), *NOT_OF_THE_MODEL]
     _require_host_rules(freqai)
     _require_in_place(config, names)
     _refuse_pytorch_form(given, names)
@@ -111,7 +114,7 @@ def estimator_from_config(config: Mapping[str, Any], prototype: CandleRegressor)
     horizon = freqai.get("feature_parameters", {}).get("label_period_candles", 0)
     estimator = with_parameters(
         with_those_it_has(prototype, validation_gap=horizon),
-        {name: value for name, value in given.items() if name not in PARALLELISM},
+        {name: value for name, value in given.items() if name not in NOT_OF_THE_MODEL},
     )
     for section, name in SHUFFLING:
         if freqai.get(section, {}).get(name, False):
@@ -176,6 +179,17 @@ def parallelism_from_config(freqai: Mapping[str, Any]) -> Parallelism:
     """
     given = freqai.get("model_training_parameters", {})
     return Parallelism(**{name: given[name] for name in PARALLELISM if name in given})
+
+
+def retrains(freqai: Mapping[str, Any]) -> bool:
+    """Tell whether models are trained, or only used: ``model_training_parameters.retrain``.
+
+    :raises ValueError: for a value that is neither.
+    """
+    value = freqai.get("model_training_parameters", {}).get("retrain", RETRAIN[0])
+    if value not in RETRAIN:
+        raise ValueError(f"{PLACE}.retrain must be 'schedule' or 'never', got {value!r}.")
+    return bool(value == RETRAIN[0])
 
 
 def require_fitting(freqai: Mapping[str, Any], sequence_length: int, candle_seconds: int) -> None:

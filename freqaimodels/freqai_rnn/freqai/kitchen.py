@@ -93,6 +93,13 @@ class BacktestKitchen(StrictKitchen):
             self._frames[pair] = prediction_dataframe, features
         return features
 
+    def rows_before(self, date: pd.Timestamp, n_rows: int) -> pd.DataFrame:
+        """Return the candles before a date, with the features that were computed last."""
+        _, features = self._frames[self.pair]
+        rows = features[pd.to_datetime(features["date"], utc=True) < date].tail(n_rows)
+        named: pd.DataFrame = self.remove_special_chars_from_feature_names(rows)
+        return named
+
     def save_backtesting_prediction(self, append_df: pd.DataFrame) -> None:
         """Save the predictions of a window, whole or not at all."""
         self.backtesting_results_path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ from freqtrade.misc import is_path_in_dir
 from freqtrade.strategy.interface import IStrategy
 
 from ..errors import TrainingStopped
+from .config import retrains
 from .drawer import open_drawer, set_damaged_files_aside
 from .kitchen import StrictKitchen
 from .trained_model import TrainedModel
@@ -33,6 +34,20 @@ from .trained_model import TrainedModel
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE_SECONDS = 300
+SECONDS_PER_HOUR = 3600
+UNLISTED = (
+    "%s has an open trade, but is not in pair_whitelist: nothing is predicted for it. Stoploss and "
+    "ROI still close the trade."
+)
+NEVER_TRAINED = (
+    "%s has no model that can be used, and none is trained: it predicts nothing. Deploy one with "
+    '`python -m freqai_rnn deploy`, or set model_training_parameters.retrain to "schedule".'
+)
+EXPIRED = (
+    "The model of %s is %.1f hours old, older than freqai.expiration_hours = %g, so it predicts 0 "
+    "with do_predict 2. Deploy a newer one with `python -m freqai_rnn deploy --force` and start "
+    'again, raise expiration_hours, or set model_training_parameters.retrain to "schedule".'
+)
 
 
 class LiveFreqaiModel(IFreqaiModel):
@@ -59,7 +74,8 @@ class LiveFreqaiModel(IFreqaiModel):
         if config["runmode"] in TRADE_MODES:
             self.dd = open_drawer(Path(self.full_path), self.config)
         self._retry_at: dict[str, float] = {}
-        self._unlisted: set[str] = set()
+        self._retrains = retrains(config["freqai"])
+        self._told: set[tuple[str, str]] = set()
 
     def start_live(
         self,
@@ -69,11 +85,28 @@ class LiveFreqaiModel(IFreqaiModel):
         dk: FreqaiDataKitchen,
     ) -> FreqaiDataKitchen:
         """Serve FreqAI's entry for one pair and candle, with a model that can be read or none."""
-        if metadata["pair"] not in dk.all_pairs:
+        pair = metadata["pair"]
+        if pair not in dk.all_pairs:
+            self._warn_once(UNLISTED, pair)
             return self._predict_nothing(dataframe, metadata, strategy, dk)
         with self.dd.model_lock:
-            self._load_or_forget(metadata["pair"])
+            self._load_or_forget(pair)
+        if not self._retrains:
+            _, trained_timestamp = self.dd.get_pair_dict_info(pair)
+            if not trained_timestamp:
+                self._warn_once(NEVER_TRAINED, pair)
+                return self._predict_nothing(dataframe, metadata, strategy, dk)
+            if dk.check_if_model_expired(trained_timestamp):
+                age = (time.time() - trained_timestamp) / SECONDS_PER_HOUR
+                self._warn_once(EXPIRED, pair, age, self.freqai_info["expiration_hours"])
         return super().start_live(dataframe, metadata, strategy, dk)
+
+    def start_scanning(self, *args: Any, **kwargs: Any) -> None:
+        """Start the thread that trains, unless nothing is to be trained."""
+        if self._retrains:
+            super().start_scanning(*args, **kwargs)
+        else:
+            logger.info('Nothing is trained, as model_training_parameters.retrain is "never".')
 
     def build_strategy_return_arrays(
         self, dataframe: pd.DataFrame, dk: FreqaiDataKitchen, pair: str, trained_timestamp: int
@@ -189,18 +222,16 @@ class LiveFreqaiModel(IFreqaiModel):
         strategy: IStrategy,
         dk: FreqaiDataKitchen,
     ) -> FreqaiDataKitchen:
-        """Give a pair that FreqAI has no candles of what it gives one without a model."""
-        if metadata["pair"] not in self._unlisted:
-            self._unlisted.add(metadata["pair"])
-            logger.warning(
-                "%s has an open trade, but is not in pair_whitelist: nothing is predicted for it. "
-                "Stoploss and ROI still close the trade.",
-                metadata["pair"],
-            )
+        """Give a pair what FreqAI gives one without a model, of which it says so each time."""
         frame = strategy.set_freqai_targets(dataframe.copy(), metadata=metadata)
         # FreqAI insists on a feature, and removes it again
         self.dd.return_null_values_to_strategy(frame.assign(**{"%-none": 0.0}), dk)
         return dk
+
+    def _warn_once(self, text: str, pair: str, *values: object) -> None:
+        if (text, pair) not in self._told:
+            self._told.add((text, pair))
+            logger.warning(text, pair, *values)
 
     def _load_or_forget(self, pair: str) -> None:
         """Take the files of a pair's model into memory, where FreqAI reads them from then on."""
@@ -215,8 +246,9 @@ class LiveFreqaiModel(IFreqaiModel):
         except Exception as error:  # whatever a damaged file leads to
             self._forget(pair)
             logger.error(
-                "The model of %s cannot be used, so it is trained again now. %s: %s",
+                "The model of %s cannot be used, so it %s. %s: %s",
                 pair,
+                "is trained again now" if self._retrains else "predicts nothing",
                 type(error).__name__,
                 error,
             )
@@ -231,7 +263,8 @@ class LiveFreqaiModel(IFreqaiModel):
         self.dd.pair_dict[pair] = self.dd.empty_pair_dict.copy()
         self.dd.model_dictionary.pop(pair, None)
         self.dd.meta_data_dictionary.pop(pair, None)
-        self.dd.save_drawer_to_disk()
+        if self._retrains:  # else the file on disk is still the only model there will be
+            self.dd.save_drawer_to_disk()
 
     def _unify_dates(self) -> None:
         """Give all candles in memory one type of date.

@@ -27,7 +27,9 @@ from .config import (
     estimator_from_config,
     parallelism_from_config,
     require_fitting,
+    retrains,
 )
+from .deployed import DeployedModels, preceded
 from .drawer import open_drawer
 from .folders import (
     describe_changes,
@@ -73,6 +75,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         with as_operational_exception("Configuration of freqai"):
             self._estimator = estimator_from_config(config, self.prototype)
             parallelism = parallelism_from_config(config["freqai"])
+            retrains(config["freqai"])
         super().__init__(config=config)
         self.dd.model_type = "pytorch"  # FreqAI then calls TrainedModel.save and gives TensorBoard
         self._is_settled = False
@@ -174,12 +177,18 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             self.dd.model_dictionary[dk.pair] = model
         dk.data.update(model.label_statistics)  # FreqAI may have loaded those of another window
         dk.label_list = model.label_names
+        if not self.live and not self._retrains and isinstance(model, TrainedModel):
+            model = preceded(model, unfiltered_df, dk)
         predictions = model.predict(unfiltered_df)
         dk.DI_values, dk.do_predict = predictions.di_values, predictions.do_predict
         return predictions.labels, predictions.do_predict
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
         """Tell whether FreqAI can load a model for this window; a damaged one is none."""
+        if not self._retrains:
+            self._deployed.take(dk)
+            self.dd.pair_dict[dk.pair]["model_filename"] = dk.model_filename
+            return True
         if not super().model_exists(dk):
             return False
         found = read_if_complete(dk.data_path, dk.model_filename, dk.pair, self._settings)
@@ -206,7 +215,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         )
 
     def _may_be_parallel(self, parallelism: Parallelism) -> bool:
-        if not parallelism.is_used or self.config["runmode"] in TRADE_MODES:
+        if not parallelism.is_used or not self._retrains or self.config["runmode"] in TRADE_MODES:
             return False
         if self.continual_learning:
             logger.info(
@@ -222,6 +231,8 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             values = network_values(strategy, configured)
             candidates = network_candidates(self._estimator, values, configured)
             if len(candidates) > 1:
+                if not self._retrains:
+                    raise ValueError(f'retrain must be "schedule" to compare {len(candidates)}.')
                 grid = CandidateGrid(candidates, self._trainer, self.config, self.full_path)
                 self._move_to(grid.folder)
                 return grid
@@ -247,10 +258,19 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         if self.config.get("freqai_backtest_live_models", False):
             return
         if self.config["runmode"] not in TRADE_MODES:
+            if not self._retrains:
+                self._deployed = DeployedModels(self.full_path, shaping)
+                shaping = {**shaping, "deployed": self._deployed.checksums()}
             self._move_to(settings_folder(self.full_path, shaping))
             return
         previous = read_settings(self.full_path)
         if previous is not None and previous != shaping:
+            if not self._retrains:
+                raise OperationalException(
+                    f"The models in {self.full_path} were made with other settings than those of "
+                    f'now ({describe_changes(previous, shaping)}), and retrain is "never": undo '
+                    "the change, or deploy models that were made with it."
+                )
             logger.warning(
                 "Settings changed since the last run (%s): every pair is trained anew.",
                 describe_changes(previous, shaping),

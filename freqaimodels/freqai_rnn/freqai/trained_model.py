@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,9 @@ from ..estimators.base import CandleRegressor
 from ..files import write_atomically
 from .folders import describe_changes
 from .frames import candle_numbers, utc_dates
+
+MADE_WITH = ("freqtrade", "torch")
+"""Packages whose versions are noted beside a model: others may read it, or predict, otherwise."""
 
 
 class Predictions(NamedTuple):
@@ -151,7 +155,7 @@ class TrainedModel:
         buffer = io.BytesIO()
         torch.save({"pytrainer": self}, buffer)
         content = buffer.getvalue()
-        history = {"sha256": hashlib.sha256(content).hexdigest(), **self.history()}
+        history = {"sha256": checksum(content), **self.history()}
         text = json.dumps(history, indent=1, allow_nan=False, default=str).encode()
         write_atomically(path, lambda file: file.write(content))
         write_atomically(history_path(path), lambda file: file.write(text))
@@ -164,6 +168,7 @@ class TrainedModel:
         }
         return {
             "pair": self.pair,
+            "made_with": {name: version(name) for name in MADE_WITH},
             "settings": self.estimator.recorded_parameters(),
             "train_seconds": self.train_seconds,
             "validation": validation,
@@ -214,8 +219,13 @@ def _require_checksum(content: bytes, history: Path) -> None:
     """Compare with the recorded checksum; a model that was moved without its history has none."""
     if not history.is_file():
         return
-    if hashlib.sha256(content).hexdigest() != json.loads(history.read_text())["sha256"]:
+    if checksum(content) != json.loads(history.read_text())["sha256"]:
         raise ValueError(f"its checksum is not the one in {history.name}")
+
+
+def checksum(content: bytes) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def history_path(model_path: Path) -> Path:

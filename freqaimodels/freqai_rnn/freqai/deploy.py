@@ -1,0 +1,136 @@
+"""Puts models of a backtest where a bot finds them, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from ..files import folder_beside, write_atomically
+from .deployable import Deployable, newest_models
+from .expected import Expectation
+from .folders import read_settings, write_settings
+
+PAIR_DICTIONARY = "pair_dictionary.json"
+
+
+def models_to_deploy(
+    expected: Expectation, source: Path, pairs: Sequence[str] | None
+) -> list[Deployable]:
+    """Find and check the models to deploy.
+
+    :param source: FreqAI's folder of an identifier.
+    :param pairs: that must all have one; None takes those of the listed pairs that have one.
+    :raises ValueError: if there is none, or a bot could not use it.
+    """
+    return newest_models(source, expected, pairs or expected.pairs, all_needed=pairs is not None)
+
+
+def bot_folder(expected: Expectation, identifier: str, *, force: bool) -> Path:
+    """Return the folder of a bot, which must be free unless that is forced.
+
+    :raises ValueError: if it is not, or lies outside of the models.
+    """
+    target = expected.models / identifier
+    if expected.models.resolve() not in target.resolve().parents:
+        raise ValueError(
+            f"--identifier must name a folder in {expected.models}, got {identifier!r}: leave out "
+            "'..' and the leading '/'."
+        )
+    if not force and target.is_dir() and any(target.iterdir()):
+        raise ValueError(
+            f"{target} holds the files of a bot or of a backtest already: take another "
+            "--identifier, or stop the bot and add --force, which keeps its predictions."
+        )
+    return target
+
+
+def deploy(found: Sequence[Deployable], target: Path, settings: Mapping[str, Any]) -> None:
+    """Put models where a bot finds them: it has all of them from one rename on, or none.
+
+    A folder that is there already gets the models beside its own. The list of models then puts
+    all in use at once; without ``settings.json`` a bot leaves that list as it is, and judges each
+    model by the settings in its file. So whatever is interrupted, it has the former or the new.
+
+    :param target: FreqAI's folder of the bot's identifier.
+    :param settings: that they were made with.
+    """
+    entries = {one.pair: _entry(one, target) for one in found}
+    with folder_beside(target) as new:
+        for name, content in contents(found, target):
+            (new / name).parent.mkdir(exist_ok=True)
+            _write(new / name, content)
+        if not target.is_dir() or not any(target.iterdir()):
+            _write(new / PAIR_DICTIONARY, _as_json(entries))
+            write_settings(new, settings)
+            new.rename(target)
+            return
+        kept = _kept_entries(target, settings)
+        _move_trainings(new, target)
+        (target / "settings.json").unlink(missing_ok=True)
+        _write(target / PAIR_DICTIONARY, _as_json(kept | entries))
+        write_settings(target, settings)
+
+
+def contents(found: Iterable[Deployable], target: Path | None) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of models, by their place in a bot's folder.
+
+    :param target: that folder, which FreqAI notes beside each model; None leaves it open.
+    """
+    for one in found:
+        for path in one.files:
+            content = path.read_bytes()
+            if path.name == f"{one.filename}_metadata.json":
+                place = "" if target is None else str(target / one.folder.name)
+                content = _as_json({**json.loads(content), "data_path": place})
+            yield f"{one.folder.name}/{path.name}", content
+
+
+def _entry(one: Deployable, target: Path) -> dict[str, Any]:
+    """Return what FreqAI's list of models says of one."""
+    return {
+        "model_filename": one.filename,
+        "trained_timestamp": one.trained_timestamp,
+        "data_path": str(target / one.folder.name),
+        "extras": {},
+    }
+
+
+def _kept_entries(target: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the list of models that a bot has and can go on to use."""
+    path = target / PAIR_DICTIONARY
+    if not path.is_file() or read_settings(target) not in (None, settings):
+        return {}
+    entries: dict[str, Any] = json.loads(path.read_text())
+    return entries
+
+
+def _move_trainings(new: Path, target: Path) -> None:
+    """Give a bot's folder more models; those of the same moment must be the same."""
+    for folder in new.iterdir():
+        for model in folder.glob("*_model.zip"):
+            there = target / folder.name / model.name
+            if there.is_file() and there.read_bytes() != model.read_bytes():
+                raise ValueError(
+                    f"{there} is another model of the same candles: take another --identifier."
+                )
+    for folder in list(new.iterdir()):
+        if not (target / folder.name).is_dir():
+            folder.rename(target / folder.name)
+            continue
+        for path in folder.iterdir():  # the same again
+            path.replace(target / folder.name / path.name)
+
+
+def _as_json(content: Any) -> bytes:
+    return json.dumps(content, indent=1).encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    write_atomically(path, partial(_write_to, content))
+
+
+def _write_to(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)

@@ -1,0 +1,84 @@
+"""``"retrain": "never"`` in backtests: the deployed model predicts all slices."""
+
+import re
+from typing import Any
+
+import pandas as pd
+import pytest
+from tests.freqai.freqtrade_host import LABEL, MIDDLE, TWO_PAIRS, Host, Run
+from tests.freqai.test_deploy import deploy
+from tests.freqai.test_ensemble import ensemble
+
+LATER = "20190605-20190615"
+STOP = pd.Timestamp("2019-06-15", tz="UTC")
+
+
+def never(timerange: str = LATER, **freqai: Any) -> dict[str, Any]:
+    own = {"identifier": "live", "model_training_parameters": {"retrain": "never"}, **freqai}
+    return TWO_PAIRS | {"timerange": timerange, "freqai": own}
+
+
+def later(run: Run, coin: str = "BTC") -> pd.DataFrame:
+    frame = run.frames[coin].set_index("date")
+    return frame.loc[(frame.index >= MIDDLE) & (frame.index < STOP), [LABEL, "do_predict"]]
+
+
+@pytest.fixture
+def deployed(trained: Host) -> Host:
+    assert deploy(trained, "--identifier", "live").returncode == 0
+    return trained
+
+
+def test_one_model_predicts_many_slices_as_it_predicts_one(deployed: Host):
+    many = deployed.backtest(overlay=never(backtest_period_days=2))
+    one = deployed.backtest(overlay=never(backtest_period_days=10))
+    assert many.n_trainings == one.n_trainings == 0
+    for coin in ("BTC", "ETH"):
+        found = later(many, coin)
+        assert len(found) == 10 * 24
+        assert (found["do_predict"] == 1).all()
+        pd.testing.assert_frame_equal(found, later(one, coin), atol=1e-9, rtol=0)
+
+
+def test_it_predicts_as_in_the_backtest_that_trained_it(deployed: Host, trained_host):
+    found = later(deployed.backtest(overlay=never()))
+    before = trained_host[1].predictions()[MIDDLE:]
+    pd.testing.assert_series_equal(
+        found.loc[before.index, LABEL], before[LABEL], atol=1e-9, rtol=0, check_freq=False
+    )
+
+
+def test_stored_predictions_are_those_of_the_same_model_file(deployed: Host):
+    first = deployed.backtest(overlay=never())
+    again = deployed.backtest(overlay=never())
+    assert "Predicting BTC/USD with" not in again.log
+    pd.testing.assert_frame_equal(later(again), later(first), check_exact=True)
+    assert "Predicting BTC/USD with" in first.log
+    scheduled = never()
+    del scheduled["freqai"]["model_training_parameters"]
+    assert deployed.backtest(overlay=scheduled).n_trainings > 0
+
+
+def test_a_model_that_has_seen_the_candles_predicts_none_of_them(deployed: Host):
+    run = deployed.refused_backtest(overlay=never("20190601-20190608"))
+    assert re.search('BTC/USD: retrain is "never", and no model in .* 2019-06-01 00:00', run.log)
+    assert not run.frames
+    assert run.n_trainings == 0
+
+
+def test_a_value_that_is_neither_is_refused(deployed: Host):
+    wrong = never(model_training_parameters={"retrain": "often"})
+    run = deployed.refused_backtest(overlay=wrong)
+    assert "retrain must be 'schedule' or 'never', got 'often'" in run.log
+
+
+def test_the_ensemble_is_deployed_like_a_network(host: Host):
+    trained = host.backtest(overlay=ensemble(TWO_PAIRS))
+    done = deploy(host, "--identifier", "live", overlay=ensemble(TWO_PAIRS))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"BTC/USD .* lstm \d\.\d+, gru \d\.\d+", done.stdout)
+    run = host.backtest(overlay=ensemble(never()))
+    assert "Trained" not in run.log
+    before = trained.predictions()[MIDDLE:]
+    found = later(run).loc[before.index, LABEL]
+    pd.testing.assert_series_equal(found, before[LABEL], atol=1e-9, rtol=0, check_freq=False)

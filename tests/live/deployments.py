@@ -1,0 +1,91 @@
+"""Runs of bots on models of a backtest; see scenarios."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tests.exchange.candles import Market
+from tests.live.bot import CONFIGS, ROOT, SMALL, Bot, environment
+from tests.live.host import candles, model_files, run
+from tests.live.scenarios import BotRun, newest, overlay, sha256_of, wait_for_candle
+
+PAIRS = ["BTC/USDT", "ETH/USDT"]
+NEVER = {"model_training_parameters": {"retrain": "never"}}
+MINUTE = pd.Timedelta(minutes=1)
+
+
+def deploy_and_trade(folder: Path, url: str, market: Market) -> BotRun:
+    """A backtest of one pair, its model deployed, and a bot with two pairs that trains nothing."""
+    done = BotRun(folder / "user_data")
+    backtest(done.user_data, url, market)
+    done.notes["table"] = deploy(done.user_data, url)
+    (model,) = model_files(done.user_data)
+    done.notes["sha256"] = sha256_of(model)
+    with Bot(done.user_data, url, overlay(PAIRS, **NEVER)) as bot:
+        bot.wait_for("Bot heartbeat")
+        done.notes["first"] = newest(bot)
+        wait_for_candle(bot, done.notes["first"] + 2 * MINUTE)
+        done.notes["candles"] = {pair: bot.candles(pair, 3) for pair in PAIRS}
+        done.end(bot)
+    return done
+
+
+def outlive(folder: Path, url: str, market: Market) -> BotRun:
+    """The same, with a model that has expired."""
+    done = BotRun(folder / "user_data")
+    backtest(done.user_data, url, market)
+    deploy(done.user_data, url)
+    with Bot(done.user_data, url, overlay(PAIRS[:1], expiration_hours=0.01, **NEVER)) as bot:
+        bot.wait_for("Bot heartbeat")
+        wait_for_candle(bot, newest(bot) + MINUTE)
+        done.notes["candles"] = bot.candles(PAIRS[0], 2)
+        done.end(bot)
+    return done
+
+
+def backtest(user_data: Path, url: str, market: Market) -> None:
+    """Train one model, half an hour before now, as the identifier `tested`."""
+    now = int(time.time()) // 60
+    data = user_data / "data/binance"
+    data.mkdir(parents=True)
+    for length in (1, 5):
+        frame = candles(market, length, now - 2100, now - 1)
+        frame.to_feather(data / f"{market.coin}_USDT-{length}m.feather")
+    timerange = f"{60 * (now - 30)}-{60 * (now - 5)}"
+    log = run(
+        *("backtesting", "--cache", "none", "--export", "none", "--timerange", timerange),
+        configs=configs(user_data, "tested", PAIRS[:1]),
+        user_data=user_data,
+        exchange_url=url,
+    )
+    assert log.count("Trained lstm") == 1, log
+
+
+def deploy(user_data: Path, url: str) -> str:
+    """The model of `tested` as the identifier `live`; what the command prints."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "freqai_rnn", "deploy", "--userdir", str(user_data)),
+            *(part for config in configs(user_data, "live", PAIRS) for part in ("-c", config)),
+            *("--from", "tested", "--identifier", "live"),
+        ],
+        cwd=ROOT,
+        env=environment(url),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def configs(user_data: Path, identifier: str, pairs: list[str]) -> list[str]:
+    own: dict[str, Any] = {"small": SMALL, identifier: overlay(pairs, identifier=identifier)}
+    for name, content in own.items():
+        (user_data / f"{name}.json").write_text(json.dumps(content))
+    return [*CONFIGS, *(str(user_data / f"{name}.json") for name in own)]

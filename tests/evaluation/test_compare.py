@@ -188,9 +188,11 @@ def test_model_without_settings_is_an_error():
         read_settings(DEFAULT_SETTINGS, ["XGBoostRegressor"])
 
 
-def test_shipped_settings_name_the_four_models():
+def test_shipped_settings_name_all_our_models_and_two_of_freqtrades():
     assert list(read_settings(DEFAULT_SETTINGS, None)) == list(read_json(DEFAULT_SETTINGS))
-    assert len(read_json(DEFAULT_SETTINGS)) == 4
+    ours = {path.stem for path in (ROOT / "freqaimodels").glob("*Regressor.py")}
+    theirs = {"LightGBMRegressor", "PyTorchTransformerRegressor"}
+    assert set(read_json(DEFAULT_SETTINGS)) == ours | theirs
 
 
 def test_training_seconds_come_from_the_log_once_per_window():

@@ -289,7 +289,7 @@ def test_several_identifiers_share_a_page(tmp_path, capsys):
     html = Path(capsys.readouterr().out.split()[0])
     assert re.fullmatch(r"test\+group-two-[0-9a-f]{8}\.html", html.name)
     text = html.read_text()
-    assert "No training history" in text
+    assert "No losses to show" in text
     assert text.count("class=lead") == 2
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from tests.freqai.freqtrade_host import LABEL, MIDDLE, TWO_PAIRS, Host, Run
 from tests.freqai.test_deploy import deploy
-from tests.freqai.test_ensemble import ensemble
+from tests.freqai.test_ensemble_commands import ensemble
 
 LATER = "20190605-20190615"
 STOP = pd.Timestamp("2019-06-15", tz="UTC")

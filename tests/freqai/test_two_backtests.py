@@ -33,7 +33,8 @@ class Backtest:
 
     @property
     def log(self) -> str:
-        return self.log_file.read_text()
+        """Without the breaks that freqtrade puts into long lines."""
+        return " ".join(self.log_file.read_text().split())
 
     def end(self) -> None:
         """Wait for an end without complaints."""

@@ -56,8 +56,7 @@ def test_the_prediction_is_the_weighted_sum_of_the_members_columns(together):
         assert found["return_agreement"].isin([1 / 3, 2 / 3, 1]).all()
 
 
-def test_a_member_is_trained_as_it_is_alone(together, host):
-    """With the same rows: those that judge it in the ensemble are unlabelled for it alone."""
+def test_a_member_has_the_seed_and_the_settings_that_it_has_alone(together, host):
     (first, _) = together[0].models()
     for name in ("lstm", "gru"):
         member = first.estimator.members_[name]

@@ -16,17 +16,22 @@ ABANDONED_AFTER_SECONDS = 3600
 """No write takes that long: what is older was left by a writer that was killed."""
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object]) -> None:
     """Write a file whole or not at all, whenever the process is killed or the disk is full.
 
     Several processes may write one file at a time: each has a partial file of its own, and the
     last to finish has the last word.
+
+    :param content: of the file, or what writes it into an open one.
     """
     _remove_abandoned(path.parent.glob(f"{glob.escape(path.name)}.*partial"))
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
         with partial.open("xb") as file:
-            write(file)
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                content(file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -211,6 +211,24 @@ def test_agreement_is_the_share_of_members_on_the_side_of_the_ensemble():
     assert 0 < (details["agreement"].values == 1).mean() < 1
 
 
+def test_a_member_with_a_scale_of_0_has_no_say_in_agreement():
+    X, y = naive.make_data(N)
+    model = ensemble(selection="agreement").fit(X, y)
+    model.calibrations_["lstm"].scale[:] = 0
+    predicted, details = model.predict_in_detail(X)
+    gru, trees = (details[name].values[5:, 0] for name in ("gru", "trees"))
+    np.testing.assert_array_equal(np.isnan(predicted[5:]), gru * trees < 0)
+    assert set(details["agreement"].values[5:, 0]) == {0.5, 1.0}
+
+
+def test_where_every_member_has_a_scale_of_0_the_prediction_is_0():
+    X, y = naive.make_data(N)
+    model = ensemble(selection="agreement").fit(X, y)
+    for one in model.calibrations_.values():
+        one.scale[:] = 0
+    np.testing.assert_array_equal(model.predict(X), 0)
+
+
 def test_selection_by_agreement_predicts_nothing_where_members_differ():
     X, y = naive.make_data(N)
     whole = ensemble().fit(X, y)

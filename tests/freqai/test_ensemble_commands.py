@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from freqtrade.misc import deep_merge_dicts
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tests.freqai.freqtrade_host import (
     HERE,
     LABEL,
@@ -136,6 +137,8 @@ def test_selection_by_agreement_predicts_where_all_members_agree(host, together)
     assert 0 < agree.mean() < 1
     found = details(run)
     assert found["do_predict"].eq(1).equals(agree)
+    (label,) = (model.validation for model in host.models()[:1])
+    assert not np.isnan(list(label[LABEL].values())).any()  # of the rows that it predicts
     expected = details(together[1])[LABEL].where(agree, 0.0)
     pd.testing.assert_series_equal(found[LABEL], expected, check_exact=True)
 
@@ -176,6 +179,22 @@ def test_the_history_beside_a_model_records_each_member(together):
     for name, member in history["members"].items():
         assert 0 <= member["scale"][0] <= 1
         assert ("evaluations" in member) == (name != "lightgbm")
+
+
+def test_tensorboard_shows_the_losses_of_each_network(host):
+    host.backtest(overlay=ensemble({"freqai": {"activate_tensorboard": True}}))
+    for path, model in zip(host.model_files(), host.models(), strict=True):
+        (folder,) = (entry for entry in path.parent.iterdir() if entry.is_dir())
+        events = EventAccumulator(str(folder)).Reload()
+        assert sorted(events.Tags()["scalars"]) == [
+            f"{member}_{loss}"
+            for member in ("gru", "lstm")
+            for loss in ("train_loss", "valid_loss")
+        ]
+        for name in ("gru", "lstm"):
+            history = model.estimator.members_[name].history_
+            found = [event.value for event in events.Scalars(f"{name}_valid_loss")]
+            np.testing.assert_allclose(found, [one.valid_loss for one in history], rtol=1e-6)
 
 
 def test_hyperopt_compares_parameters_of_a_member(grid: Grid):  # noqa: F811

@@ -234,7 +234,8 @@ class EnsembleRegressor(CandleRegressor):
         """Predict, and say what each member predicts, and how many of them agree.
 
         :return: the predictions; a detail for each member, and ``agreement``: the share of the
-            members that stand on the ensemble's side of the mean of the training labels.
+            members that stand on the ensemble's side of the mean of the training labels; one whose
+            scale is 0 stands on none, and is not counted.
         """
         scaled = self._scaled(X, None, candle_index)
         combined, agreement = self._combine(scaled)
@@ -257,14 +258,14 @@ class EnsembleRegressor(CandleRegressor):
     def _combine(self, scaled: dict[str, Float64]) -> tuple[Float64, Float64]:
         """Average the members that predict a row, and say which share of them agrees with that.
 
-        :return: both NaN where no member predicts.
+        :return: both NaN where no member predicts, agreement also where all predict 0.
         """
         stacked = np.stack(list(scaled.values()))
-        awake = ~np.isnan(stacked)
-        weights = awake * np.stack([self.weights_[name] for name in scaled])[:, None]
+        weights = ~np.isnan(stacked) * np.stack([self.weights_[name] for name in scaled])[:, None]
         with np.errstate(invalid="ignore"):  # 0 / 0
             mean = (weights * np.nan_to_num(stacked)).sum(axis=0) / weights.sum(axis=0)
-            agreement = (stacked * mean > 0).sum(axis=0) / awake.sum(axis=0)
+            for_it, against = ((side * stacked * mean > 0).sum(axis=0) for side in (1, -1))
+            agreement = for_it / (for_it + against)
         if self.selection == "agreement":
             mean[agreement < 1] = np.nan
         return (mean[:, 0] if self.y_ndim_ == 1 else mean), agreement

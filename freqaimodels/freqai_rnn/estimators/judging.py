@@ -22,7 +22,7 @@ class JudgedSplit(NamedTuple):
 
     :ivar seen: (n_rows,) targets that it may learn from or validate on.
     :ivar stopping: (n_rows,) those of them that validate.
-    :ivar judging: rows of the others: they choose nothing of it, and come last.
+    :ivar judging: rows of the others: they choose nothing of it.
     """
 
     seen: BoolArray

@@ -1,7 +1,7 @@
 """TreesRegressor: LightGBM behind the interface of CandleRegressor. Imports network.windows.
 
-The same rows train as for a network, purged in the same way; a prediction is made of the features
-of its own candle.
+Rows are purged as for a network; a prediction is made of the features of its own candle, so that a
+row needs no window before it.
 """
 
 from __future__ import annotations

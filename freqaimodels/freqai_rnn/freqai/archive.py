@@ -57,7 +57,7 @@ def imported(path: Path, target: Path) -> Iterator[Path]:
     with folder_beside(target) as folder:
         for name, content in members.items():
             (folder / name).parent.mkdir(exist_ok=True)
-            write_atomically(folder / name, partial(_write, content))
+            write_atomically(folder / name, content)
         yield folder
 
 
@@ -107,7 +107,3 @@ def _require_checksums(path: Path, members: Mapping[str, bytes]) -> None:
         raise ValueError(
             f"{path} is damaged: {', '.join(differing[:3])} not as in its manifest. Copy it again."
         )
-
-
-def _write(content: bytes, file: IO[bytes]) -> None:
-    file.write(content)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ..files import folder_beside, write_atomically
 from .deployable import Deployable, newest_models
@@ -61,16 +60,16 @@ def deploy(found: Sequence[Deployable], target: Path, settings: Mapping[str, Any
     with folder_beside(target) as new:
         for name, content in contents(found, target):
             (new / name).parent.mkdir(exist_ok=True)
-            _write(new / name, content)
+            write_atomically(new / name, content)
         if not target.is_dir() or not any(target.iterdir()):
-            _write(new / PAIR_DICTIONARY, _as_json(entries))
+            write_atomically(new / PAIR_DICTIONARY, _as_json(entries))
             write_settings(new, settings)
             new.rename(target)
             return
         kept = _kept_entries(target, settings)
         _move_trainings(new, target)
         (target / "settings.json").unlink(missing_ok=True)
-        _write(target / PAIR_DICTIONARY, _as_json(kept | entries))
+        write_atomically(target / PAIR_DICTIONARY, _as_json(kept | entries))
         write_settings(target, settings)
 
 
@@ -126,11 +125,3 @@ def _move_trainings(new: Path, target: Path) -> None:
 
 def _as_json(content: Any) -> bytes:
     return json.dumps(content, indent=1).encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    write_atomically(path, partial(_write_to, content))
-
-
-def _write_to(content: bytes, file: IO[bytes]) -> None:
-    file.write(content)

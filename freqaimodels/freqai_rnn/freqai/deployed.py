@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pandas as pd
 from freqtrade.exceptions import OperationalException
@@ -60,9 +59,7 @@ class DeployedModels:
         folder, filename = found
         metadata = (folder / f"{filename}_metadata.json").read_bytes()
         dk.data_path.mkdir(parents=True, exist_ok=True)  # beside which predictions are looked for
-        write_atomically(
-            dk.data_path / f"{dk.model_filename}_metadata.json", partial(_write, metadata)
-        )
+        write_atomically(dk.data_path / f"{dk.model_filename}_metadata.json", metadata)
         dk.data_path, dk.model_filename = folder, filename
         logger.info("Predicting %s with %s", dk.pair, model_path(folder, filename))
 
@@ -84,7 +81,3 @@ def preceded(model: TrainedModel, frame: pd.DataFrame, dk: BacktestKitchen) -> T
     """
     before = dk.rows_before(frame["date"].iloc[0], len(model.context))
     return replace(model, context=utc_dates(before[["date", *model.feature_names]]))
-
-
-def _write(content: bytes, file: IO[bytes]) -> None:
-    file.write(content)

@@ -8,9 +8,8 @@ import pickle
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -56,7 +55,7 @@ class DurableDrawer(FreqaiDataDrawer):
             }
             for name, content in stored.items():
                 path = dk.data_path / f"{dk.model_filename}_{name}.pkl"
-                write_atomically(path, partial(_write, content))
+                write_atomically(path, content)
             model.save(dk.data_path / f"{dk.model_filename}_model.zip")
             self.model_dictionary[coin] = model
             self.pair_dict[coin]["model_filename"] = dk.model_filename
@@ -121,18 +120,14 @@ class DurableDrawer(FreqaiDataDrawer):
         with self.save_lock:
             content = pickle.dumps(dict(self.historic_predictions))
             for path in (self.historic_predictions_path, self.historic_predictions_bkp_path):
-                write_atomically(path, lambda file: file.write(content))
+                write_atomically(path, content)
 
     def _save_json(self, path: Path, content: Any) -> None:
         with self.save_lock:
             text = rapidjson.dumps(
                 content, default=self.np_encoder, number_mode=METADATA_NUMBER_MODE
             ).encode()
-            write_atomically(path, lambda file: file.write(text))
-
-
-def _write(content: bytes, file: IO[bytes]) -> None:
-    file.write(content)
+            write_atomically(path, text)
 
 
 def open_drawer(folder: Path, config: Mapping[str, Any]) -> DurableDrawer:
@@ -179,6 +174,5 @@ def set_damaged_files_aside(folder: Path) -> None:
                 models.unlink(missing_ok=True)  # nobody knows any more what they were made with
     lost = predictions.with_name(predictions.name + ".damaged").is_file()
     if lost and backup.is_file() and not predictions.is_file():
-        content = backup.read_bytes()
-        write_atomically(predictions, lambda file: file.write(content))
+        write_atomically(predictions, backup.read_bytes())
         logger.warning("The historic predictions are those of %s.", backup)

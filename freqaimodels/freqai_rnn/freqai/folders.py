@@ -150,4 +150,4 @@ def write_settings(folder: Path, shaping: Mapping[str, Any]) -> None:
     """Record the settings, which also marks the folder as the latest in use."""
     folder.mkdir(parents=True, exist_ok=True)
     content = json.dumps(shaping, indent=1).encode()
-    write_atomically(folder / "settings.json", lambda file: file.write(content))
+    write_atomically(folder / "settings.json", content)

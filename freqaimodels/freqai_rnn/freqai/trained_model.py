@@ -138,10 +138,12 @@ class TrainedModel:
         :param targets: (n_rows, n_labels) likewise.
         """
         rows = self.estimator.valid_rows_
-        if not len(rows):
+        found = self.estimator.predict_rows(features, rows)
+        known = ~np.isnan(found).any(axis=1)
+        if not known.any():
             return
-        predicted = self._unscaled(self.estimator.predict_rows(features, rows))
-        realised = self._unscaled(targets[rows])
+        predicted = self._unscaled_or_0(found)[known]
+        realised = self._unscaled(targets[rows])[known]
         self.validation = {
             label: metrics.summary(realised[:, i], predicted[:, i])
             for i, label in enumerate(self.label_names)
@@ -157,8 +159,8 @@ class TrainedModel:
         content = buffer.getvalue()
         history = {"sha256": checksum(content), **self.history()}
         text = json.dumps(history, indent=1, allow_nan=False, default=str).encode()
-        write_atomically(path, lambda file: file.write(content))
-        write_atomically(history_path(path), lambda file: file.write(text))
+        write_atomically(path, content)
+        write_atomically(history_path(path), text)
 
     def history(self) -> dict[str, Any]:
         """Return what the training did, ready for JSON: undefined metrics are None, not NaN."""
@@ -176,12 +178,14 @@ class TrainedModel:
         }
 
     def log_losses(self, tb_logger: Any) -> None:
-        """Give the losses of each evaluation to FreqAI's TensorBoard logger."""
-        evaluations = self.estimator.training_record().get("evaluations", [])
-        for number, record in enumerate(evaluations, start=1):
-            for name in ("train_loss", "valid_loss"):
-                if record[name] is not None:
-                    tb_logger.log_scalar(name, record[name], number)
+        """Give the losses of each evaluation to FreqAI's TensorBoard logger, by member if any."""
+        record = self.estimator.training_record()
+        for member, own in record.get("members", {"": record}).items():
+            for number, evaluation in enumerate(own.get("evaluations", []), start=1):
+                for loss in ("train_loss", "valid_loss"):
+                    if evaluation[loss] is not None:
+                        name = f"{member}_{loss}" if member else loss
+                        tb_logger.log_scalar(name, evaluation[loss], number)
 
     def load_from_checkpoint(self, checkpoint: dict[str, Any]) -> TrainedModel:
         """Serve FreqAI's way to get the model out of a file that it has read."""

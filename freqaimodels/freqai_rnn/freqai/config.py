@@ -17,6 +17,7 @@ from ..estimators.base import (
     with_parameters,
     with_those_it_has,
 )
+from ..estimators.intervals import COVERAGE
 from ..parallel.parallelism import Parallelism
 
 logger = logging.getLogger(__name__)
@@ -33,8 +34,8 @@ SHUFFLING = (
 )
 PARALLELISM = [item.name for item in fields(Parallelism)]
 RETRAIN = ("schedule", "never")
-NOT_OF_THE_MODEL = [*PARALLELISM, "retrain"]
-"""Keys of ``model_training_parameters`` that shape no model, and are no arguments of one."""
+NOT_OF_THE_MODEL = [*PARALLELISM, "retrain", "interval_coverage"]
+"""Keys of ``model_training_parameters`` that are no arguments of an estimator."""
 SECONDS_PER_DAY = 86_400
 PYTORCH_FORM = ("model_kwargs", "trainer_kwargs")
 PYTORCH_NAMES = {
@@ -190,6 +191,20 @@ def retrains(freqai: Mapping[str, Any]) -> bool:
     if value not in RETRAIN:
         raise ValueError(f"{PLACE}.retrain must be 'schedule' or 'never', got {value!r}.")
     return bool(value == RETRAIN[0])
+
+
+def interval_coverage(freqai: Mapping[str, Any]) -> float | None:
+    """Return the share of targets that an interval is to hold; None for no intervals.
+
+    :raises ValueError: for a value out of range.
+    """
+    value = freqai.get("model_training_parameters", {}).get("interval_coverage", COVERAGE)
+    if value is not None and not (_is_number(value) and 0 < value < 1):
+        raise ValueError(
+            f"{PLACE}.interval_coverage must be above 0 and below 1, or null for no intervals, got "
+            f"{value!r}."
+        )
+    return None if value is None else float(value)
 
 
 def require_fitting(freqai: Mapping[str, Any], sequence_length: int, candle_seconds: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..estimators.base import CandleRegressor
+from ..estimators.intervals import COVERAGE
 from ..files import write_atomically
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ def shaping_settings(config: Mapping[str, Any], estimator: CandleRegressor) -> d
         "shuffle": False,  # FreqAI adds it to the configuration when it first splits
         **freqai.get("data_split_parameters", {}),
     }
+    given = freqai.get("model_training_parameters", {})
+    shaping["interval_coverage"] = given.get("interval_coverage", COVERAGE)
     shaping["timeframe"] = config["timeframe"]
     shaping["exchange"] = config["exchange"]["name"]
     shaping["trading_mode"] = config.get("trading_mode", "spot")

@@ -25,6 +25,7 @@ from .candidates import CandidateModels, network_candidates
 from .config import (
     as_operational_exception,
     estimator_from_config,
+    interval_coverage,
     parallelism_from_config,
     require_fitting,
     retrains,
@@ -76,6 +77,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             self._estimator = estimator_from_config(config, self.prototype)
             parallelism = parallelism_from_config(config["freqai"])
             retrains(config["freqai"])
+            interval_coverage(config["freqai"])
         super().__init__(config=config)
         self.dd.model_type = "pytorch"  # FreqAI then calls TrainedModel.save and gives TensorBoard
         self._is_settled = False
@@ -179,6 +181,8 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         dk.label_list = model.label_names
         if not self.live and not self._retrains and isinstance(model, TrainedModel):
             model = preceded(model, unfiltered_df, dk)
+        if not kwargs.get("first", True) and isinstance(model, TrainedModel):  # newest of a bot
+            unfiltered_df = model.since_training(unfiltered_df)
         predictions = model.predict(unfiltered_df)
         dk.DI_values, dk.do_predict = predictions.di_values, predictions.do_predict
         return predictions.labels, predictions.do_predict
@@ -239,6 +243,8 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             estimator = next(iter(candidates.values()))
             require_fitting(self.freqai_info, estimator.sequence_length, self.base_tf_seconds)
         self.CONV_WIDTH = estimator.sequence_length
+        if interval_coverage(self.freqai_info) is not None:
+            self.CONV_WIDTH = sys.maxsize  # candles; intervals know of errors since the training
         self._open_folder(estimator)
         is_live = self.config["runmode"] in TRADE_MODES
         return OneNetwork(

@@ -20,9 +20,11 @@ import torch
 from .. import metrics
 from ..columns import detail_column
 from ..estimators.base import CandleRegressor
+from ..estimators.intervals import Intervals, intervals_of
 from ..files import write_atomically
 from .folders import describe_changes
 from .frames import candle_numbers, utc_dates
+from .interval_columns import interval_columns, is_after, realised_since
 
 MADE_WITH = ("freqtrade", "torch")
 """Packages whose versions are noted beside a model: others may read it, or predict, otherwise."""
@@ -32,8 +34,8 @@ class Predictions(NamedTuple):
     """Holds one entry per row of the predicted frame.
 
     :ivar labels: a column per label, in the label's own unit; 0 where there is no prediction.
-        Behind them the columns of ``CandleRegressor.predict_in_detail``: ``return_gru`` beside
-        ``&-return``.
+        Behind them the columns of ``CandleRegressor.predict_in_detail``, ``return_gru`` beside
+        ``&-return``, and those of the intervals, see ``INTERVAL_COLUMNS``.
     :ivar do_predict: 1 for a prediction to be used, 0 or less for none or for an outlier.
     :ivar di_values: dissimilarity index, 0 without a ``DI_threshold``.
     """
@@ -55,6 +57,8 @@ class TrainedModel:
     :ivar train_seconds: of the preparation of the window and the fit, wherever that ran.
     :ivar validation: metrics by label on the validation windows, see ``measure``.
     :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
+    :ivar trained_until: the training frame's last candle.
+    :ivar intervals: around predictions in the labels' own units, None where there are none.
     """
 
     pair: str
@@ -68,10 +72,14 @@ class TrainedModel:
     context: pd.DataFrame
     settings: Mapping[str, Any]
     train_seconds: float
+    trained_until: pd.Timestamp
     validation: dict[str, dict[str, float]] = field(default_factory=dict)
+    intervals: Intervals | None = None
 
     def predict(self, frame: pd.DataFrame) -> Predictions:
-        """Predict every row of a frame that has ``date`` and the features; nothing else is read.
+        """Predict every row of a frame that has ``date`` and the features.
+
+        Labels are read for the intervals only, and for a row only those known at its candle.
 
         :param frame: consecutive candles, oldest first.
         :raises KeyError: if a feature is missing.
@@ -93,9 +101,8 @@ class TrainedModel:
             features, candle_index=candle_numbers(candles["date"], self.candle)
         )
         known = np.asarray(~np.isnan(predicted[n_context:]).any(axis=1))
-        columns = dict(
-            zip(self.label_names, self._unscaled_or_0(predicted[n_context:]).T, strict=True)
-        )
+        labels = self._unscaled_or_0(predicted[n_context:])
+        columns = dict(zip(self.label_names, labels.T, strict=True))
         for name, (values, is_label) in details.items():
             own = values[n_context:]
             shown = self._unscaled_or_0(own) if is_label else np.nan_to_num(own)
@@ -103,12 +110,24 @@ class TrainedModel:
                 detail_column(label, name): column
                 for label, column in zip(self.label_names, shown.T, strict=True)
             }
+        if self.settings.get("interval_coverage") is not None:
+            columns |= interval_columns(
+                self.intervals,
+                self.label_names,
+                np.where(known[:, None], labels, np.nan),
+                realised_since(frame, self.label_names, self.trained_until),
+            )
         pipeline = self.feature_pipeline
         return Predictions(
             pd.DataFrame(columns),
             np.where(known, inlier, np.minimum(inlier, 0)).astype(np.int64),
             pipeline["di"].di_values if "di" in pipeline else np.zeros(len(known)),
         )
+
+    def since_training(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return what a prediction of the last row depends on: its window, and past errors."""
+        n_new = int(is_after(frame, self.trained_until).sum())
+        return frame.tail(n_new + len(self.context) + 1)
 
     def _precedes(self, candles: pd.DataFrame) -> bool:
         if self.context.empty:
@@ -129,13 +148,19 @@ class TrainedModel:
         restored, _, _ = self.label_pipeline.inverse_transform(frame)
         return np.asarray(restored)
 
-    def measure(self, features: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> None:
-        """Fill ``validation`` with the metrics of each label on the validation windows.
+    def measure(
+        self,
+        features: npt.NDArray[np.float32],
+        targets: npt.NDArray[np.float64],
+        horizon: int,
+    ) -> None:
+        """Learn from the validation windows how good predictions are, and how far they may err.
 
-        They flatter: these windows chose the weights.
+        Metrics by label go to ``validation``; they flatter where these windows chose the weights.
 
         :param features: (n_rows, n_features) as given to the estimator's ``fit``.
         :param targets: (n_rows, n_labels) likewise.
+        :param horizon: candles that a label looks ahead.
         """
         rows = self.estimator.valid_rows_
         found = self.estimator.predict_rows(features, rows)
@@ -148,6 +173,9 @@ class TrainedModel:
             label: metrics.summary(realised[:, i], predicted[:, i])
             for i, label in enumerate(self.label_names)
         }
+        coverage = self.settings.get("interval_coverage")
+        if coverage is not None:
+            self.intervals = intervals_of(realised - predicted, horizon, coverage)
 
     def save(self, path: Path) -> None:
         """Write the model, and its training history beside it, each whole or not at all.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +17,12 @@ from sklearn.base import clone
 
 from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask, TrainingCandles
+from ..estimators.intervals import FEWEST
 from .config import as_operational_exception
 from .frames import Pipelines, require_finite, training_candles, utc_dates
 from .trained_model import TrainedModel
+
+logger = logging.getLogger(__name__)
 
 FitFunction = Callable[[FitTask, FreqaiDataKitchen, CandleRegressor | None], CandleRegressor]
 
@@ -146,8 +150,18 @@ class WindowTrainer:
             context=window.context(fitted.sequence_length - 1),
             settings=settings,
             train_seconds=window.seconds + fitted.fit_seconds_,
+            trained_until=pd.to_datetime(window.frame["date"].iloc[-1], utc=True),
         )
-        model.measure(window.candles.features, window.candles.targets)
+        horizon = dk.freqai_config["feature_parameters"].get("label_period_candles", 0)
+        model.measure(window.candles.features, window.candles.targets, horizon)
+        if settings.get("interval_coverage") is not None and model.intervals is None:
+            logger.warning(
+                "%s: no intervals around predictions, their columns are 0: %d validation targets, "
+                "and at least %d are needed. Raise data_split_parameters.test_size.",
+                window.pair,
+                len(fitted.valid_rows_),
+                FEWEST,
+            )
         return model
 
 

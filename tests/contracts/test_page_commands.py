@@ -75,9 +75,14 @@ def check_python(arguments: list[str]) -> None:
         assert set(parts) <= set(benchmarks.PARTS)
     else:
         assert module == "freqai_rnn"
-        given = own_parser().parse_args(rest)
-        assert all((ROOT / path).is_file() for path in getattr(given, "config", []))
-        assert set(label_definitions(getattr(given, "label", [])).values()) <= set(DEFINITIONS)
+        check_own(rest)
+
+
+def check_own(arguments: list[str]) -> None:
+    assert "freqai-rnn" in PROJECT["scripts"]
+    given = own_parser().parse_args(arguments)
+    assert all((ROOT / path).is_file() for path in getattr(given, "config", []))
+    assert set(label_definitions(getattr(given, "label", [])).values()) <= set(DEFINITIONS)
 
 
 def check_pip(arguments: list[str]) -> None:
@@ -131,6 +136,7 @@ PROGRAMS = {
     "docker": check_docker,
     "make": check_make,
     "freqtrade": check_freqtrade,
+    "freqai-rnn": check_own,
     "python": check_python,
     "pip": check_pip,
     "cp": check_cp,
@@ -153,7 +159,7 @@ def test_a_command_is_taken_by_its_program(words):
         "freqtrade backtesting --freqaimodel RNNRegressor",
         "freqtrade backtesting -c config/none.json",
         "freqtrade trade --strategy NoStrategy",
-        "python -m freqai_rnn reports",
+        "freqai-rnn reports",
         "python -m freqai_rnn report -c config/config.json --label '&-x=price'",
         "python -m tests.benchmarks fast",
         "pip install '/path/to/freqai-rnn[clusters]'",
@@ -201,7 +207,7 @@ def test_the_command_behind_make_backtest_is_the_one_shown():
 
 def test_the_quick_commands_of_the_command_line_page_work(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    commands = [words[3:] for words in commands_in(blocks_of("docs/reference/command-line.md")[0])]
+    commands = [words[1:] for words in commands_in(blocks_of("docs/reference/command-line.md")[0])]
     path, sample_data, *_ = commands
     assert (path, sample_data[0]) == (["path"], "sample-data")
     assert main(path) == 0

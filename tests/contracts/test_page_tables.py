@@ -110,7 +110,7 @@ def test_the_keys_that_are_not_set_are_freqais_or_ours():
 
 
 def test_the_commands_are_described_in_the_words_of_their_help():
-    found = {code_of(row[0]): row[1] for row in COMMAND_LINE["python -m freqai_rnn"]}
+    found = {code_of(row[0]): row[1] for row in COMMAND_LINE["freqai-rnn"]}
     assert found == {name: parser.description for name, parser in subparsers().items()}
 
 

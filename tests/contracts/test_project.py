@@ -1,5 +1,6 @@
 """What the outside of the repository promises: metadata, workflow, templates."""
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -124,3 +125,9 @@ def test_the_files_that_templates_name_exist():
     for path in TEMPLATES:
         for name in re.findall(r"\b(?:docs|tests)/[\w/-]+\.\w+", path.read_text(encoding="utf-8")):
             assert (ROOT / name).is_file()
+
+
+def test_the_command_is_the_module_that_python_runs():
+    module, _, function = PROJECT["scripts"]["freqai-rnn"].partition(":")
+    assert module == "freqai_rnn.__main__"
+    assert callable(getattr(importlib.import_module(module), function))

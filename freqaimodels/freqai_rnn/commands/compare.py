@@ -1,0 +1,55 @@
+"""Compares several models on the same candles."""
+
+import argparse
+from pathlib import Path
+
+from .arguments import Subparsers, add_common_arguments
+from .path import freqaimodel_path
+
+
+def add_compare(subparsers: Subparsers) -> None:
+    """Add the subcommand ``compare``."""
+    text = "backtest several models alike and compare their predictions on the same candles"
+    parser = subparsers.add_parser("compare", help=text, description=text)
+    add_common_arguments(parser)
+    parser.add_argument(
+        "--freqaimodels",
+        nargs="+",
+        metavar="MODEL",
+        help="default: all of the settings file",
+    )
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="per model (default: the shipped ones)"
+    )
+    parser.add_argument(
+        "--baseline",
+        default="LightGBMRegressor",
+        metavar="MODEL",
+        help="that the others are compared with (default: LightGBMRegressor, else the first)",
+    )
+    parser.set_defaults(run=_run_compare)
+
+
+def _run_compare(arguments: argparse.Namespace) -> None:
+    from ..evaluation.backtests.configuration import label_definitions, read_configuration
+    from ..evaluation.comparison import findings, lead, markdown_table
+    from ..evaluation.pages.compare import run_comparison
+
+    configuration = read_configuration(arguments.config, arguments.userdir, arguments.datadir)
+    comparison, written = run_comparison(
+        configuration,
+        arguments.freqaimodels,
+        settings=arguments.settings,
+        baseline=arguments.baseline,
+        labels=label_definitions(arguments.label),
+        timerange=arguments.timerange,
+        model_path=freqaimodel_path(),
+        output=arguments.output or configuration.user_data / "reports",
+        n_replicates=arguments.replicates,
+        say=lambda line: print(line, flush=True),
+    )
+    print(f"\n{lead(comparison)}\n\n{markdown_table(comparison)}\n")
+    for line in (*comparison.warnings, *findings(comparison)):
+        print(f"- {line}")
+    for path in written:
+        print(path)

@@ -1,0 +1,33 @@
+"""Writes the sample candles."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from ..sample_data import SHA256, write_sample_candles
+from .arguments import Subparsers
+
+
+def add_sample_data(subparsers: Subparsers) -> None:
+    """Add the subcommand ``sample-data``."""
+    text = "write real candles of 2017-10-01 to 2019-10-01 as freqtrade feather files"
+    parser = subparsers.add_parser("sample-data", help=text, description=text)
+    parser.add_argument(
+        "--datadir", type=Path, required=True, metavar="DIR", help="e.g. user_data/data/bitfinex"
+    )
+    parser.add_argument(
+        "--coins",
+        nargs="+",
+        default=["BTC", "ETH"],
+        metavar="COIN",
+        help=f"among {', '.join(SHA256)} (default: BTC ETH)",
+    )
+    parser.set_defaults(run=_run_sample_data)
+
+
+def _run_sample_data(arguments: argparse.Namespace) -> None:
+    for path in write_sample_candles(arguments.datadir, arguments.coins):
+        date = pd.read_feather(path, columns=["date"])["date"]
+        first, last = date.iloc[0], date.iloc[-1]
+        print(f"{path}  {len(date)} rows  {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC")

@@ -174,7 +174,10 @@ def test_the_imports_are_really_found():
         "errors.py",
         *(
             f"network/{name}.py"
-            for name in ("optimizer", "prediction", "recurrent_network", "settings", "windows")
+            for name in (
+                *("fit_result", "losses", "optimizer", "prediction"),
+                *("recurrent_network", "settings", "windows"),
+            )
         ),
     }
     assert {"torch", "tqdm.auto"} <= other

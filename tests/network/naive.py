@@ -9,8 +9,9 @@ import torch
 from tests.naive import naive_mean_loss
 
 from freqai_rnn import Settings
+from freqai_rnn.network.fit_result import FitResult
 from freqai_rnn.network.recurrent_network import RecurrentNetwork
-from freqai_rnn.network.training import FitResult, train_network
+from freqai_rnn.network.training import train_network
 from freqai_rnn.network.windows import WindowTargets
 
 S, N_FEATURES, N_LABELS = 4, 3, 2

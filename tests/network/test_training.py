@@ -19,7 +19,8 @@ from tests.network.naive import (
     train,
 )
 
-from freqai_rnn.network.training import EvaluationRecord, target_losses, weighted_mean
+from freqai_rnn.network.fit_result import EvaluationRecord
+from freqai_rnn.network.losses import target_losses, weighted_mean
 
 # As the estimator does.
 pytestmark = pytest.mark.usefixtures("one_thread")

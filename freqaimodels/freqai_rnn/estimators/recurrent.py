@@ -15,11 +15,12 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from ..network.device import one_thread, seeded
+from ..network.fit_result import FitResult
+from ..network.losses import target_losses, weighted_mean
 from ..network.memory import usable_device
 from ..network.prediction import predict_windows
 from ..network.recurrent_network import RecurrentNetwork
 from ..network.settings import Settings
-from ..network.training import FitResult, target_losses, train_network, weighted_mean
 from ..network.windows import (
     IntArray,
     Split,
@@ -110,6 +111,8 @@ class RecurrentRegressor(CandleRegressor):
             together, or no window to train on.
         :raises FloatingPointError: if the loss becomes NaN or infinite.
         """
+        from ..network.training import train_network  # a bot that only predicts does without
+
         started = time.perf_counter()
         settings = Settings(**self.get_params())
         device = usable_device(settings)

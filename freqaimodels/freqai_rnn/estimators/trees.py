@@ -10,17 +10,19 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from lightgbm import Booster, LGBMRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import TrainingStopped
 from ..network.settings import one_of, real, require_rules, setting, whole
 from ..network.windows import split_targets
 from .base import CandleRegressor, all_or_nothing, never, row_vector, usable_rows
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +83,8 @@ class TreesRegressor(CandleRegressor):
         :param init_model: not used: more trees on top of old ones would not forget them.
         :raises ValueError: for a parameter out of range, or no row to train on.
         """
+        from lightgbm import LGBMRegressor  # a bot of networks does without
+
         started = time.perf_counter()
         self.check_parameters()
         features, targets, weights = self.read_training_rows(X, y, sample_weight)

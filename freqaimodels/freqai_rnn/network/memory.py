@@ -8,8 +8,7 @@ import os
 import torch
 
 from .device import resolve_device
-from .settings import Settings
-from .training import EXACT_BATCH_SIZE
+from .settings import EXACT_BATCH_SIZE, Settings
 
 FLOAT_BYTES = 4
 GIB = 2**30

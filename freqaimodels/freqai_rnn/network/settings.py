@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+EXACT_BATCH_SIZE = 32
+"""Targets in a step of exact training where ``batch_size`` is None."""
+
 
 class Rule(NamedTuple):
     """Says what a value must be: the words for the error message and the check."""

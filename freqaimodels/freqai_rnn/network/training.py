@@ -6,79 +6,26 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..errors import TrainingStopped
+from .fit_result import Checkpoint, EvaluationRecord, FitResult
+from .losses import target_losses, weighted_mean
 from .optimizer import AdamW
 from .prediction import predict_chunks, predict_windows
 from .recurrent_network import RecurrentNetwork
-from .settings import Settings
+from .settings import EXACT_BATCH_SIZE, Settings
 from .windows import WindowTargets, gather_chunks, gather_windows, split_into_chunks
 
-
-class EvaluationRecord(NamedTuple):
-    """Holds the loss since the evaluation before, and the validation loss, if there is any.
-
-    :ivar epoch: passes over the training targets so far, such as 1.25.
-    :ivar seconds: since the evaluation before, this one included.
-    """
-
-    epoch: float
-    train_loss: float
-    valid_loss: float | None
-    learning_rate: float
-    seconds: float
-
-
-class Checkpoint(NamedTuple):
-    """Holds the network at an evaluation, and the loss it is ranked by."""
-
-    loss: float
-    epoch: float
-    network: RecurrentNetwork
-
-
-class FitResult(NamedTuple):
-    """Holds what a training leaves.
-
-    :ivar network: that predicts: the average of the checkpoints' weights, or the best of them.
-    :ivar is_average: which of the two it is.
-    :ivar checkpoints: the best first.
-    """
-
-    network: RecurrentNetwork
-    is_average: bool
-    checkpoints: list[Checkpoint]
-    history: list[EvaluationRecord]
-
-
-EXACT_BATCH_SIZE = 32
 AVERAGE_MAY_BE_WORSE = 0.01
 """Share of the best checkpoint's validation loss. The best is chosen for its loss, the average is
 not: up to here the average is the better bet on other candles."""
 
 _Step = list[Tensor]
 """Positions of a step's targets, by chunk; all in one where windows are exact."""
-
-
-def target_losses(predictions: Tensor, values: Tensor, loss: str) -> Tensor:
-    """Return the loss of each target, averaged over its labels.
-
-    :param predictions: (n, n_labels).
-    :param values: (n, n_labels).
-    :return: (n,).
-    """
-    function = nn.functional.mse_loss if loss == "mse" else nn.functional.huber_loss
-    return function(predictions, values, reduction="none").mean(dim=1)
-
-
-def weighted_mean(losses: Tensor, weights: Tensor) -> float:
-    """Return sum(w · loss) / sum(w)."""
-    return float((losses * weights).sum() / weights.sum())
 
 
 def train_network(

@@ -74,11 +74,13 @@ docs: install
 docs-serve: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
-# Source archive and wheel, and whether their metadata and README render.
+# Source archive and wheel, whether their metadata and README render, and whether the wheel, in an environment
+# of its own, comes from an empty folder to a backtest's table.
 dist: install
 	rm -rf dist
 	$(BIN)/python -m hatchling build
 	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m pytest tests/contracts/test_dist.py
 
 check: lint type docs test
 

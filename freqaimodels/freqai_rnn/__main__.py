@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from .commands.arguments import Subparsers
 from .commands.compare import add_compare
 from .commands.deploy import add_deploy
+from .commands.new import add_new
 from .commands.path import add_path
 from .commands.report import add_report
 from .commands.sample_data import add_sample_data
 
 SUBCOMMANDS: tuple[Callable[[Subparsers], None], ...] = (
+    add_new,
     add_path,
     add_sample_data,
     add_report,

@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "freqai": {"columns", "errors", "files", "metrics", "estimators", "parallel"},
     "evaluation": {"columns", "files", "metrics"},
     "__init__": {"estimators", "network"},
-    "commands": {"sample_data", "evaluation", "freqai"},
+    "commands": {"__init__", "files", "sample_data", "evaluation", "freqai"},
     "__main__": {"commands"},
     "freqai_model": {"estimators", "freqai"},
 }

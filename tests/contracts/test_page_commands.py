@@ -190,9 +190,11 @@ def recipes() -> list[str]:
 
 def test_the_commands_for_windows_are_the_makefiles():
     (block,) = [block for block in BLOCKS if block.language == "powershell"]
-    launcher, *commands = (shlex.join(words) for words in commands_in(block))
-    assert launcher.startswith("py ")
-    assert [command for command in commands if command not in recipes()] == []
+    _, *installs, new, backtest, report = (shlex.join(words) for words in commands_in(block))
+    assert all(install.startswith("python -m pip install ") for install in installs)
+    assert new == "freqai-rnn new --sample-data"
+    assert backtest in recipes()
+    assert report.replace("freqai-rnn", "python -m freqai_rnn") in recipes()
 
 
 def test_the_command_behind_make_backtest_is_the_one_shown():
@@ -208,8 +210,11 @@ def test_the_command_behind_make_backtest_is_the_one_shown():
 def test_the_quick_commands_of_the_command_line_page_work(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     commands = [words[1:] for words in commands_in(blocks_of("docs/reference/command-line.md")[0])]
-    path, sample_data, *_ = commands
-    assert (path, sample_data[0]) == (["path"], "sample-data")
+    new, path, sample_data, *_ = commands
+    assert (new[0], path, sample_data[0]) == ("new", ["path"], "sample-data")
+    assert main(new) == 0
+    assert (tmp_path / new[1] / "README.md").is_file()
+    capsys.readouterr()
     assert main(path) == 0
     assert capsys.readouterr().out.strip() == str(ROOT / "freqaimodels")
     assert main(sample_data) == 0

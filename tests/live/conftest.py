@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from tests.exchange.candles import Market
 from tests.exchange.server import Exchange, Faults, serving
-from tests.live import deployments, restarts, scenarios
+from tests.live import deployments, pauses, restarts, scenarios
 from tests.live.host import ENSEMBLE
 from tests.live.scenarios import BotRun
 
@@ -30,10 +30,11 @@ def bot_runs(
 ) -> "Iterator[dict[str, Future[BotRun]]]":
     """All runs, started together, as most of their time is waiting for the next minute."""
     folder = tmp_path_factory.mktemp("live")
-    faulty, wild = Exchange(markets), Exchange(markets)
+    faulty, wild, late = Exchange(markets), Exchange(markets), Exchange(markets)
     with (
         serving(faulty) as faulty_url,
         serving(wild) as wild_url,
+        serving(late) as late_url,
         ThreadPoolExecutor(6) as pool,
     ):
         # The longest first: those that wait for five would fill the pool before them.
@@ -50,6 +51,7 @@ def bot_runs(
                 n_after=1,
             ),
             "use_options": pool.submit(scenarios.use_options, folder / "options", wild_url, wild),
+            "slept": pool.submit(pauses.sleep, folder / "slept", late_url, late),
             "deployed": pool.submit(
                 deployments.deploy_and_trade, folder / "deployed", exchange_url, markets[0]
             ),

@@ -6,6 +6,7 @@ import json
 import logging
 import pickle
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -25,10 +26,15 @@ from freqtrade.freqai.data_drawer import (
     FreqaiDataDrawer,
 )
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.freqai.utils import download_all_data_for_training
+from freqtrade.strategy.interface import IStrategy
 
 from ..files import remove_leftovers, write_atomically
 
 logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 60
+"""Between two tries to load candles anew: a download keeps the bot's loop waiting."""
 
 
 class DurableDrawer(FreqaiDataDrawer):
@@ -42,6 +48,8 @@ class DurableDrawer(FreqaiDataDrawer):
         super().__init__(full_path, config)
         self.model_type = "pytorch"  # FreqAI then reads .zip files and gives TensorBoard
         self.model_lock = threading.RLock()  # of the training thread and the bot's loop
+        self._has_hole = False  # among the candles in memory
+        self._load_again_at = 0.0
 
     def save_data(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
         """Save a model, last, and put it in use, in one step for the bot's loop."""
@@ -80,6 +88,63 @@ class DurableDrawer(FreqaiDataDrawer):
         """Load a model that no other thread is about to replace."""
         with self.model_lock:
             return super().load_data(coin, dk)
+
+    def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
+        """Append new candles to those in memory, or load all anew if some between are missing.
+
+        After a pause of more candles than one answer of the exchange holds, FreqAI would raise at
+        every candle. Until a download succeeds, models are trained on the candles around the hole.
+        """
+        fresh = {
+            (pair, timeframe): strategy.dp.get_pair_dataframe(pair, timeframe)
+            for pair in dk.all_pairs
+            for timeframe in self.freqai_info["feature_parameters"]["include_timeframes"]
+        }
+        if not self._has_hole and self._is_behind(fresh):
+            self._has_hole = True
+            logger.warning(
+                "The bot has paused for so long that the exchange's newest candles do not reach "
+                "back to those in memory: all are loaded anew, and models are trained as due."
+            )
+        if self._has_hole and time.monotonic() >= self._load_again_at:
+            self._has_hole = not self._load_anew(strategy, dk) or self._is_behind(fresh)
+            self._load_again_at = time.monotonic() + PAUSE_SECONDS
+        with self.history_lock:
+            for (pair, timeframe), new in fresh.items():
+                known = self.historic_data[pair][timeframe]
+                if len(known):  # which may hold a candle that came while the others loaded
+                    new = new[new["date"] > known["date"].iloc[-1]]
+                if len(new):
+                    frames = [frame for frame in (known, new) if len(frame)]
+                    self.historic_data[pair][timeframe] = pd.concat(frames, ignore_index=True)
+            own = self.historic_data[dk.pair][self.config["timeframe"]]
+            self.current_candle = own["date"].iloc[-1]
+
+    def _is_behind(self, fresh: Mapping[tuple[str, str], pd.DataFrame]) -> bool:
+        """Tell whether candles are missing between those in memory and the exchange's newest."""
+        for (pair, timeframe), new in fresh.items():
+            known = self.historic_data[pair][timeframe]
+            if len(new) and (known.empty or known["date"].iloc[-1] < new["date"].iloc[0]):
+                return True
+        return False
+
+    def _load_anew(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> bool:
+        """Download what is missing, as FreqAI does at a start, and take all of it into memory."""
+        try:
+            # a copy, as FreqAI raises startup_candle_count in it each time
+            download_all_data_for_training(strategy.dp, {**self.config})
+        except Exception as error:  # whatever an exchange that is not reached leads to
+            logger.error(
+                "The candles could not be loaded, next try in %d s. %s: %s",
+                PAUSE_SECONDS,
+                type(error).__name__,
+                error,
+            )
+            return False
+        _, _, needed = dk.check_if_new_training_required(0)
+        with self.history_lock:
+            self.load_all_pair_histories(needed, dk)
+        return True
 
     def append_model_predictions(
         self,

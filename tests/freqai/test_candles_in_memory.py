@@ -1,0 +1,67 @@
+"""Candles of a bot: new ones continue those in memory, whatever a download comes to."""
+
+import pandas as pd
+import pytest
+from freqtrade.configuration import Configuration
+from freqtrade.configuration.config_validation import validate_config_consistency
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.data.history import load_pair_history
+from freqtrade.enums import RunMode
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.resolvers import StrategyResolver
+from tests.freqai.freqtrade_host import START, Host
+
+from freqai_rnn.freqai.drawer import DurableDrawer
+
+PAIR = "BTC/USD"
+HOUR = pd.Timedelta(hours=1)
+
+
+@pytest.fixture
+def update(host: Host, tmp_path):
+    """A drawer with candles up to a date, given those of SMALL's timerange; no exchange."""
+    arguments = {
+        "config": [str(path) for path in host.config()],
+        "user_data_dir": str(host.user_data),
+        "datadir": str(host.candles),
+    }
+    config = Configuration(arguments, RunMode.BACKTEST).get_config()
+    validate_config_consistency(config, preliminary=True)  # fills in defaults, as a command does
+    strategy = StrategyResolver.load_strategy(config)
+    strategy.dp = DataProvider(config, None)
+    kitchen = FreqaiDataKitchen(config, pair=PAIR)
+    candles = load_pair_history(pair=PAIR, timeframe="1h", datadir=host.candles)
+    drawer = DurableDrawer(tmp_path, config)
+
+    def updated(until: pd.Timestamp, times: int = 1) -> pd.DataFrame:
+        if until is not None:
+            drawer.historic_data = {PAIR: {"1h": candles[candles["date"] <= until]}}
+        for _ in range(times):
+            drawer.update_historic_data(strategy, kitchen)
+        return drawer.historic_data[PAIR]["1h"]
+
+    return updated
+
+
+def test_new_candles_continue_those_in_memory(update, caplog):
+    memory = update(START + 5 * HOUR)
+    assert (memory["date"].diff().iloc[1:] == HOUR).all()
+    assert memory["date"].iloc[-1] > START + 100 * HOUR
+    assert not [record for record in caplog.records if "freqai_rnn" in record.name]
+
+
+def test_a_download_that_fails_is_told_and_not_tried_at_once_again(update, caplog):
+    memory = update(START - 1000 * HOUR, times=3)
+    texts = [record.getMessage() for record in caplog.records if "freqai_rnn" in record.name]
+    assert len(texts) == 2, texts
+    assert "paused for so long" in texts[0]
+    assert "next try in 60 s. OperationalException: No exchange object found" in texts[1]
+    assert memory["date"].is_monotonic_increasing
+    assert memory["date"].iloc[-1] > START + 100 * HOUR
+
+
+def test_a_candle_that_memory_has_before_the_exchange_is_kept_once(update):
+    last = update(START)["date"].iloc[-1]
+    memory = update(last + 2 * HOUR)
+    assert memory["date"].iloc[-1] == last + 2 * HOUR
+    assert memory["date"].is_unique

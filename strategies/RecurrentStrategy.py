@@ -3,6 +3,8 @@
 Imports freqtrade, pandas, numpy, TA-Lib and technical only: it runs with every FreqAI regressor.
 """
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 import talib.abstract as ta
@@ -43,6 +45,20 @@ class RecurrentStrategy(IStrategy):
     # ones.
     entry_threshold = DecimalParameter(0.0, 0.2, default=0.05, decimals=2, space="buy")
     exit_threshold = DecimalParameter(-0.2, 0.0, default=0.0, decimals=2, space="sell")
+    # In units of `return_scale`, how far predictions err at that candle: the same prediction counts
+    # for more in a calm market. A model without intervals has a confidence of 0.
+    entry_confidence = DecimalParameter(0.0, 0.2, default=0.0, decimals=2, space="buy")
+
+    # An entry must expect to move by so many round trips; 0 asks for none. At 1, few do.
+    minimum_edge = 0.0
+    round_trip = 0.002  # as a fraction of the stake: two fees of 0.1 %; add your market's spread
+
+    # Stakes by fractional Kelly: prediction / scale² is the share of the capital for which its
+    # logarithm grows fastest; a quarter of it is a usual caution, as predictions are uncertain
+    # themselves. 0 leaves stakes alone. Source: E. O. Thorp, The Kelly criterion in blackjack,
+    # sports betting and the stock market, 2006.
+    kelly_fraction = 0.0
+    smallest_stake, largest_stake = 0.25, 1.0  # as shares of the stake that freqtrade proposes
 
     # Arguments of the network. `--spaces network` trains one network per combination and writes the
     # best into RecurrentStrategy.json; without a value there, `model_training_parameters` wins over
@@ -53,12 +69,15 @@ class RecurrentStrategy(IStrategy):
     plot_config = {
         "main_plot": {},
         "subplots": {
-            "Return, as predicted then and as realised now": {
+            "Return": {
+                "predicted_low": {"color": "#aec7e8", "fill_to": "predicted_high"},
+                "predicted_high": {"color": "#aec7e8"},
                 "predicted_return": {"color": "#1f77b4"},
                 "realised_return": {"color": "#ff7f0e"},
             },
             "Prediction": {"&-return": {"color": "#1f77b4"}},
-            "do_predict": {"do_predict": {"color": "#7f7f7f"}},
+            "Confidence": {"return_confidence": {"color": "#2ca02c"}},
+            "Trusted": {"do_predict": {"color": "#7f7f7f"}},
         },
     }
 
@@ -157,13 +176,18 @@ class RecurrentStrategy(IStrategy):
         """Let FreqAI train and predict, and set beside each candle what was predicted for it.
 
         `predicted_return` was predicted `label_period_candles` candles ago for the return that is
-        `realised_return` now: both are for the plot, and neither knows the future.
+        `realised_return` now, between `predicted_low` and `predicted_high`: all are for the plot,
+        and none knows the future.
 
         :param dataframe: Candles of one pair, oldest first.
         :return: The same with FreqAI's predictions, which replace the label in `&-return`.
         """
         dataframe = self.freqai.start(dataframe, metadata, self)
-        dataframe["predicted_return"] = dataframe["&-return"].shift(self.label_period_candles)
+        prediction = dataframe["&-return"]
+        low = dataframe.get("return_low", prediction)  # without intervals, a band of no width
+        high = dataframe.get("return_high", prediction)
+        for name, column in (("return", prediction), ("low", low), ("high", high)):
+            dataframe[f"predicted_{name}"] = column.shift(self.label_period_candles)
         dataframe["realised_return"] = dataframe["close"].pct_change(self.label_period_candles)
         return dataframe
 
@@ -174,21 +198,28 @@ class RecurrentStrategy(IStrategy):
         `freqai_rnn.freqai.candidates.candidate_column` names in the same way.
 
         :param dataframe: Candles with FreqAI's predictions.
-        :param column: `&-return` or `do_predict`.
-        :return: The network's own column, or the plain one where there is but one network.
+        :param column: `&-return`, `do_predict`, or one of the intervals', as `return_confidence`.
+        :return: The network's own column, or the plain one where there is but one network; 0 where
+            the model has no such column.
         """
         network = " ".join(f"{name}={p.value}" for name, p in self.enumerate_parameters("network"))
-        return dataframe.get(f"[{network}] {column}", dataframe[column])
+        plain = dataframe.get(column, Series(0.0, dataframe.index))
+        return dataframe.get(f"[{network}] {column}", plain)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Enter where the predicted return exceeds `entry_threshold`, upwards or downwards.
+
+        And where it is sure enough for `entry_confidence`, and large enough for `minimum_edge`.
 
         :param dataframe: Candles with FreqAI's predictions.
         :return: The same with entry signals; freqtrade ignores `enter_short` on spot markets.
         """
         trusted = self.predicted(dataframe, "do_predict") == 1
         predicted = self.predicted(dataframe, "&-return")
+        is_sure = self.predicted(dataframe, "return_confidence") >= self.entry_confidence.value
+        pays = predicted.abs() >= self.minimum_edge * self.round_trip
         threshold = self.entry_threshold.value * dataframe["&-return_std"]
+        trusted &= is_sure & pays
         dataframe.loc[trusted & (predicted > threshold), "enter_long"] = 1
         dataframe.loc[trusted & (predicted < -threshold), "enter_short"] = 1
         return dataframe
@@ -205,6 +236,32 @@ class RecurrentStrategy(IStrategy):
         dataframe.loc[trusted & (predicted < threshold), "exit_long"] = 1
         dataframe.loc[trusted & (predicted > -threshold), "exit_short"] = 1
         return dataframe
+
+    def custom_stake_amount(
+        self,
+        pair: str,
+        current_time: datetime,
+        current_rate: float,
+        proposed_stake: float,
+        min_stake: float | None,
+        max_stake: float,
+        leverage: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs,
+    ) -> float:
+        """Scale the stake with the newest prediction / scale², if `kelly_fraction` is above 0.
+
+        :return: The stake, in stake currency; the smallest where there is no interval.
+        """
+        if self.kelly_fraction == 0:
+            return proposed_stake
+        candles, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)
+        newest = candles.tail(1)
+        move = self.predicted(newest, "&-return").abs().sum()
+        scale = self.predicted(newest, "return_scale").sum()
+        share = self.kelly_fraction * move / scale**2 if scale > 0 else 0.0
+        return proposed_stake * min(max(share, self.smallest_stake), self.largest_stake)
 
 
 def efficiency_ratio(close: Series, period: int) -> Series:

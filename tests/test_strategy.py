@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from freqtrade.data.converter import ohlcv_fill_up_missing_data
-from freqtrade.enums import SignalDirection
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import CandleType, SignalDirection
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.optimize.backtesting import Backtesting
@@ -182,6 +183,82 @@ def test_no_signal_where_the_prediction_is_not_to_be_trusted(strategy, do_predic
     assert signals.filter(regex="^(enter|exit)_").isna().all(axis=None)
 
 
+def test_entries_wait_for_confidence(strategy):
+    frame = predictions(
+        **{"&-return": [0.01, 0.01, -0.01, -0.01], "return_confidence": [0.2, 0.1, 0.2, 0.1]}
+    )
+    strategy.entry_confidence.value = 0.15
+    signals = strategy.populate_entry_trend(frame, {})
+    assert signals["enter_long"].fillna(0).to_list() == [1, 0, 0, 0]
+    assert signals["enter_short"].fillna(0).to_list() == [0, 0, 1, 0]
+
+
+def test_confidence_is_that_of_the_network_whose_turn_it_is(strategy):
+    network = " ".join(
+        f"{name}={parameter.value}" for name, parameter in strategy.enumerate_parameters("network")
+    )
+    columns = {"do_predict": 1, "&-return": 0.01, "return_confidence": [0.1, 0.2]}
+    frame = predictions(
+        **{"&-return": [0.0, 0.0], "return_confidence": [0.0, 0.0]},
+        **{f"[{network}] {name}": values for name, values in columns.items()},
+    )
+    strategy.entry_confidence.value = 0.15
+    assert strategy.populate_entry_trend(frame, {})["enter_long"].fillna(0).to_list() == [0, 1]
+
+
+def test_a_model_without_intervals_enters_unless_confidence_is_asked_for(strategy):
+    with_them = predictions(**{"&-return": [0.01, 0.02], "return_confidence": [0.0, 0.5]})
+    without = predictions(**{"&-return": [0.01, 0.02]})
+    for frame in (with_them, without):
+        signals = strategy.populate_entry_trend(frame.copy(), {})
+        assert signals["enter_long"].to_list() == [1, 1]
+    strategy.entry_confidence.value = 0.01
+    assert "enter_long" not in strategy.populate_entry_trend(without, {}).dropna(axis=1)
+
+
+@pytest.mark.parametrize(("minimum_edge", "entered"), [(0, 3), (1, 2), (2, 1), (10, 0)])
+def test_entries_have_to_pay_for_their_round_trips(strategy, minimum_edge, entered):
+    strategy.entry_threshold.value = 0.01
+    strategy.minimum_edge, strategy.round_trip = minimum_edge, 0.003
+    for sign, column in ((1, "enter_long"), (-1, "enter_short")):
+        frame = predictions(**{"&-return": [sign * 0.0029, sign * 0.0031, sign * 0.0061]})
+        signals = strategy.populate_entry_trend(frame, {})
+        assert signals[column].sum() == entered
+
+
+def stake(strategy: IStrategy, frame: pd.DataFrame) -> float:
+    """What the strategy makes of a proposed stake of 100."""
+    strategy.dp = DataProvider(strategy.config, None)
+    strategy.dp._set_cached_df(PAIR, strategy.timeframe, frame, CandleType.SPOT)
+    strategy.dp._set_dataframe_max_index(PAIR, len(frame))  # as a backtest moves it
+    now = pd.Timestamp("2019-06-01", tz="UTC").to_pydatetime()
+    return strategy.custom_stake_amount(PAIR, now, 1.0, 100.0, 10.0, 1000.0, 1.0, None, "long")
+
+
+@pytest.mark.parametrize(
+    ("move", "scale", "expected"),
+    [
+        (0.001, 0.02, 62.5),  # .25 · .001 / .0004 = .625
+        (-0.001, 0.02, 62.5),
+        (0.0005, 0.02, 31.25),
+        (0.001, 0.04, 25.0),  # .156, and no less than the smallest
+        (0.01, 0.02, 100.0),  # 6.25, and no more than the largest
+        (0.001, 0.0, 25.0),  # no interval
+    ],
+)
+def test_stakes_follow_prediction_by_squared_scale(strategy, move, scale, expected):
+    strategy.kelly_fraction = 0.25
+    frame = predictions(**{"&-return": [0.9, move], "return_scale": [0.9, scale]})
+    assert stake(strategy, frame) == pytest.approx(expected)
+
+
+def test_stakes_are_left_alone_unless_asked_for_and_need_no_intervals(strategy):
+    frame = predictions(**{"&-return": [0.01]})
+    assert stake(strategy, frame) == 100
+    strategy.kelly_fraction = 0.25
+    assert stake(strategy, frame) == 25
+
+
 def test_no_candle_both_enters_and_exits(strategy):
     """With the extreme values of both ranges: the default of a hyperopt must not contradict it."""
     strategy.entry_threshold.value = strategy.entry_threshold.low
@@ -231,4 +308,5 @@ def test_plot_sets_each_prediction_beside_the_return_it_was_made_for(backtested)
     now, then = backtested.loc[100], backtested.loc[96]
     assert then["&-return"] != 0
     assert now["predicted_return"] == then["&-return"]
+    assert now["predicted_low"] == now["predicted_high"] == then["&-return"]  # no intervals
     assert now["realised_return"] == pytest.approx(now["close"] / then["close"] - 1)

@@ -12,7 +12,8 @@ from tests.contracts.pages import ROOT, code_of, tables_of
 
 from freqai_rnn import RecurrentRegressor, Settings
 from freqai_rnn.__main__ import SUBCOMMANDS
-from freqai_rnn.freqai.config import FREQAI_SETS
+from freqai_rnn.estimators.intervals import COVERAGE
+from freqai_rnn.freqai.config import FREQAI_SETS, NOT_OF_THE_MODEL, RETRAIN
 from freqai_rnn.parallel.parallelism import ANYTHING, Parallelism
 
 SETTINGS = tables_of("docs/reference/settings.md")
@@ -72,6 +73,16 @@ def test_where_trainings_run_is_described_as_it_is():
         if item.metadata["rule"] is ANYTHING:  # its own check is no rule of one value
             expected[item.name] = (expected[item.name][0], found[item.name][1])
     assert found == expected
+
+
+def test_settings_around_the_trainings_are_described_as_they_are():
+    expected = {
+        "interval_coverage": (str(COVERAGE), "a number above 0 and below 1, or null"),
+        "retrain": (RETRAIN[0], f"one of {', '.join(RETRAIN)}"),
+    }
+    assert described(SETTINGS["Around the trainings"]) == expected
+    shapes_no_estimator = {item.name for item in fields(Parallelism)} | expected.keys()
+    assert shapes_no_estimator == set(NOT_OF_THE_MODEL)
 
 
 def test_the_settings_are_the_arguments_of_the_estimator():

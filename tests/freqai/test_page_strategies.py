@@ -46,8 +46,12 @@ def frames(tmp_path_factory: pytest.TempPathFactory, candles: Path) -> dict[str,
     }
 
 
-def test_docs_show_a_strategy_of_one_label_and_one_of_two():
-    assert SHOWN == ["strategies/MeanReturn.py", "strategies/TwoLabels.py"]
+def test_docs_show_strategies():
+    assert sorted(SHOWN) == [
+        "strategies/MeanReturn.py",
+        "strategies/SureTrades.py",
+        "strategies/TwoLabels.py",
+    ]
 
 
 @pytest.mark.parametrize("title", SHOWN)
@@ -92,7 +96,7 @@ def test_the_columns_page_lists_what_a_backtest_returns(frames):
     found = {
         name
         for name in frames["strategies/MeanReturn.py"].columns
-        if name.startswith("&") or name in {"do_predict", "DI_values"}
+        if name.startswith(("&", "return_")) or name in {"do_predict", "DI_values"}
     }
     assert found | {"DI_values"} == listed
     shipped = json.loads((ROOT / "config/config.json").read_text(encoding="utf-8"))["freqai"]

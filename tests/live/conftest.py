@@ -76,7 +76,13 @@ def bot_runs(
         )
         after_five("spoiled models", restarts.restart, n_trainings=4, spoil=restarts.spoil_models)
         after_five("spoiled lists", restarts.restart, n_trainings=5, spoil=restarts.spoil_lists)
-        after_five("ensemble", restarts.restart, n_trainings=5, model=ENSEMBLE)
+        after_five(
+            "ensemble",
+            restarts.restart,
+            n_trainings=5,
+            spoil=restarts.forget_intervals,
+            model=ENSEMBLE,
+        )
         after_five("expired", restarts.restart, expiration_hours=0.0001)
         yield running
 

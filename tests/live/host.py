@@ -24,6 +24,7 @@ from freqai_rnn.freqai.folders import settings_folder, shaping_settings
 from freqai_rnn.freqai.trained_model import TrainedModel
 
 LABEL = "&-return"
+INTERVAL = ["return_low", "return_high", "return_scale", "return_confidence"]
 ENSEMBLE = {"freqaimodel": "EnsembleRegressor", "freqaimodel_path": str(ROOT / "freqaimodels")}
 PROTOTYPES: dict[str, CandleRegressor] = {
     "FaultyRegressor": RecurrentRegressor(),
@@ -42,6 +43,13 @@ def live_predictions(user_data: Path, pair: str = "BTC/USDT") -> pd.Series:
     """What was predicted candle by candle, to be traded on."""
     frame = historic_predictions(user_data, pair)
     return frame.loc[frame["do_predict"] == 1, LABEL]
+
+
+def assert_close(live: pd.DataFrame, again: pd.DataFrame) -> None:
+    """What a bot predicted is what a backtest predicts."""
+    pd.testing.assert_frame_equal(
+        live, again, check_names=False, check_freq=False, atol=1e-6, rtol=0
+    )
 
 
 def model_files(user_data: Path, coin: str = "BTC") -> list[Path]:

@@ -1,5 +1,6 @@
 """Runs of bots that start on the files of another's; see scenarios."""
 
+import pickle
 import shutil
 import signal
 import time
@@ -9,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 from tests.live.bot import Bot
-from tests.live.host import model_files
+from tests.live.host import INTERVAL, model_files
 from tests.live.scenarios import FIVE, BotRun, held, n_predicted, newest, overlay, wait_for_candle
 
 
@@ -54,6 +55,14 @@ def spoil_lists(user_data: Path) -> None:
     """The files about all pairs."""
     for name in ("pair_dictionary.json", "global_metadata.json", "historic_predictions.pkl"):
         cut_in_half(user_data / "models/live" / name)
+
+
+def forget_intervals(user_data: Path) -> None:
+    """A history from before there were intervals."""
+    path = user_data / "models/live/historic_predictions.pkl"
+    history = pickle.loads(path.read_bytes())
+    content = pickle.dumps({pair: found.drop(columns=INTERVAL) for pair, found in history.items()})
+    path.write_bytes(content)
 
 
 def cut_in_half(path: Path) -> None:

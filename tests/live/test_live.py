@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 from tests.exchange.candles import Market
-from tests.live.host import LABEL, backtest, historic_predictions, live_predictions, model_files
+from tests.live.host import (
+    INTERVAL,
+    LABEL,
+    assert_close,
+    backtest,
+    historic_predictions,
+    live_predictions,
+    model_files,
+)
 from tests.live.scenarios import FIVE, BotRun
 
 from freqai_rnn.freqai.trained_model import TrainedModel
@@ -55,9 +63,11 @@ def test_live_predictions_equal_the_backtest_of_the_model_in_use(
         (model,) = traded.user_data.glob(f"models/live/*/{name}_model.zip")
         by_older = used.index[used < name] + pd.Timedelta(minutes=1)
         assert (by_older < saved_at(model)).all()  # used from the next candle
-        mine = predicted[used == name]
-        again = backtest(tmp_path / str(number), markets[0], model, mine.index, exchange_url)
-        pd.testing.assert_series_equal(mine, again[LABEL], check_names=False, atol=1e-6, rtol=0)
+        dates = predicted.index[used == name]
+        mine = historic_predictions(traded.user_data).loc[dates, [LABEL, *INTERVAL]]
+        assert (mine != 0).all(axis=None)
+        again = backtest(tmp_path / str(number), markets[0], model, dates, exchange_url)
+        assert_close(mine, again[[LABEL, *INTERVAL]])
 
 
 def test_one_candle_is_predicted_from_its_window_alone(traded: BotRun) -> None:

@@ -1,13 +1,14 @@
-"""`freqtrade trade` with the ensemble, on the files of a bot that had an LSTM alone."""
+"""`freqtrade trade` with the ensemble, on the files of a bot that had an LSTM without intervals."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 from tests.exchange.candles import Market
 from tests.live.host import (
     ENSEMBLE,
+    INTERVAL,
     LABEL,
+    assert_close,
     backtest,
     historic_predictions,
     live_predictions,
@@ -16,7 +17,7 @@ from tests.live.host import (
 from tests.live.scenarios import FIVE, BotRun
 
 MEMBERS = ["return_lstm", "return_gru", "return_lightgbm"]
-DETAILS = [*MEMBERS, "return_agreement"]
+DETAILS = [*MEMBERS, "return_agreement", *INTERVAL]
 
 
 def test_a_stored_history_gets_the_columns_of_the_new_model(
@@ -32,6 +33,7 @@ def test_a_stored_history_gets_the_columns_of_the_new_model(
         added = history.loc[live.index.difference(before.index)]
         assert len(added)
         assert added["return_agreement"].between(1 / 3, 1).all()
+        assert (added["return_low"] < added[LABEL]).all()
         lowest, highest = added[MEMBERS].min(axis=1), added[MEMBERS].max(axis=1)
         assert added[LABEL].between(lowest, highest).all()
 
@@ -49,6 +51,4 @@ def test_its_live_predictions_equal_the_backtest_of_the_model_in_use(
     live = historic_predictions(after.user_data).loc[dates, [LABEL, *DETAILS]]
     model = model_files(after.user_data)[-1]
     again = backtest(tmp_path / "again", markets[0], model, dates, exchange_url, ENSEMBLE)
-    pd.testing.assert_frame_equal(
-        live, again[[LABEL, *DETAILS]], check_names=False, check_freq=False, atol=1e-6, rtol=0
-    )
+    assert_close(live, again[[LABEL, *DETAILS]])

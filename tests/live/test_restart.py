@@ -1,9 +1,19 @@
 """Restarts of `freqtrade trade`: what is on disk goes on, what is damaged is trained again."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
-from tests.live.host import historic_predictions, live_predictions
+from tests.exchange.candles import Market
+from tests.live.host import (
+    INTERVAL,
+    LABEL,
+    assert_close,
+    backtest,
+    historic_predictions,
+    live_predictions,
+    model_files,
+)
 from tests.live.scenarios import FIVE, BotRun
 
 
@@ -26,6 +36,25 @@ def test_restart_predicts_at_once_with_the_model_on_disk(
         assert after.notes["first"][pair]["do_predict"] == 1
         assert after.notes["first"][pair]["&-return"] != 0
     require_kept(five, after)
+
+
+def test_a_bot_that_was_restarted_knows_the_errors_of_before(
+    five: BotRun,
+    finished_run: Callable[[str], BotRun],
+    markets: list[Market],
+    exchange_url: str,
+    tmp_path: Path,
+) -> None:
+    pair, coin = FIVE[4], FIVE[4].split("/")[0]
+    after = finished_run("spoiled models").user_data  # all but this pair's
+    new = live_predictions(after, pair).index.difference(
+        live_predictions(five.user_data, pair).index
+    )
+    assert len(new)
+    (model,) = model_files(after, coin)
+    again = backtest(tmp_path / "again", markets[4], model, new, exchange_url)
+    columns = [LABEL, *INTERVAL]
+    assert_close(historic_predictions(after, pair).loc[new, columns], again[columns])
 
 
 def test_restart_with_other_settings_trains_before_it_predicts(

@@ -23,7 +23,8 @@ class GridStrategy(TinyStrategy):
 
     def predicted(self, dataframe: DataFrame, column: str) -> Series:
         network = " ".join(f"{name}={p.value}" for name, p in self.enumerate_parameters("network"))
-        return dataframe.get(f"[{network}] {column}", dataframe[column])
+        plain = dataframe.get(column, Series(0.0, dataframe.index))
+        return dataframe.get(f"[{network}] {column}", plain)
 
     def rises(self, dataframe: DataFrame) -> Series:
         """More than of late, so that every network trades often, and its own way."""

@@ -1,0 +1,144 @@
+"""Intervals through freqtrade's commands: their columns, what they know and when, and none."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.freqai.freqtrade_host import LABEL, MIDDLE, START, STOP, TWO_PAIRS, Host, Run
+
+HOUR = pd.Timedelta(hours=1)
+HORIZON = 3  # candles, see SMALL
+COLUMNS = ["return_low", "return_high", "return_scale", "return_confidence"]
+ONE_SLICE: dict[str, Any] = {"timerange": "20190601-20190605"}
+
+
+def training(**parameters: Any) -> dict[str, Any]:
+    return {"freqai": {"model_training_parameters": parameters}}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, candles: Path) -> tuple[Host, Run]:
+    """A finished backtest of BTC and ETH, to be read only."""
+    host = Host(tmp_path_factory.mktemp("intervals") / "user_data", candles)
+    return host, host.backtest(overlay=TWO_PAIRS)
+
+
+def predicted(run: Run, coin: str = "BTC") -> pd.DataFrame:
+    frame = run.frames[coin].set_index("date")
+    frame = frame[(frame.index >= START) & (frame.index < STOP)]
+    return frame.filter(regex="^return_|^&-return$|^do_predict$|^close$")
+
+
+@pytest.mark.parametrize("coin", ["BTC", "ETH"])
+def test_each_interval_is_made_of_the_errors_known_at_its_candle(finished, coin):
+    """Recomputed from the candles, by slice: FreqAI's frames are not asked for a label."""
+    host, run = finished
+    close = pd.read_feather(host.candles / f"{coin}_USD-1h.feather").set_index("date")["close"]
+    realised = (close.shift(-HORIZON) / close - 1)[START : STOP - HOUR]
+    found = predicted(run, coin)
+    assert (found["do_predict"] == 1).all()
+    for model, rows in zip(
+        host.models(coin), (slice(START, MIDDLE - HOUR), slice(MIDDLE, STOP - HOUR)), strict=True
+    ):
+        part = found[rows]
+        errors = (realised[rows] - part[LABEL]).to_numpy()
+        for row in (0, HORIZON, len(part) // 2, len(part) - 1):
+            until_now = errors[: row + 1].copy()
+            until_now[max(row - HORIZON + 1, 0) :] = np.nan  # their labels are still to come
+            band = model.intervals.bands(until_now[:, None])
+            scale, half_width = band.scale[-1, 0], band.half_width[-1, 0]
+            value = part[LABEL].iloc[row]
+            expected = [value - half_width, value + half_width, scale, abs(value) / scale]
+            np.testing.assert_allclose(part[COLUMNS].iloc[row], expected, rtol=1e-9)
+    assert found["return_scale"].nunique() > 100
+
+
+def test_the_scale_is_about_the_labels_spread(finished):
+    found = predicted(finished[1])
+    spread = (found["close"].shift(-HORIZON) / found["close"] - 1).std()
+    assert found["return_scale"].between(spread / 4, 4 * spread).all()
+
+
+@pytest.mark.parametrize("hours_before", [0, 1])
+def test_a_label_changes_the_intervals_once_it_is_known_and_none_before(host, hours_before):
+    relabelled = START + 40 * HOUR
+    before = host.backtest(overlay=ONE_SLICE | {"freqai": {"identifier": "before"}})
+    after = host.backtest(overlay=ONE_SLICE | {"tiny": {"relabel_from": str(relabelled)}})
+    old, new = (predicted(run)[: MIDDLE - HOUR] for run in (before, after))
+    known = relabelled + (HORIZON - hours_before) * HOUR
+    if hours_before:
+        pd.testing.assert_frame_equal(new[:known], old[:known], check_exact=True)
+    else:
+        assert (new.loc[known:, "return_scale"] > old.loc[known:, "return_scale"]).all()
+        pd.testing.assert_series_equal(new[LABEL], old[LABEL], check_exact=True)
+
+
+def test_later_candles_change_no_earlier_column(finished, tmp_path):
+    now = START + 130 * HOUR
+    assert now > MIDDLE
+    path = finished[0].candles / "BTC_USD-1h.feather"
+    changed = pd.read_feather(path)
+    prices = ["open", "high", "low", "close"]
+    changed[prices] = changed[prices].mask(changed["date"] >= now, 3 * changed[prices])
+    (tmp_path / "candles").mkdir()
+    changed.to_feather(tmp_path / "candles" / path.name)
+    other = Host(tmp_path / "other", tmp_path / "candles")
+    found, before = predicted(other.backtest()), predicted(finished[1])
+    unknown = found.index >= now
+    pd.testing.assert_frame_equal(found[~unknown], before[~unknown], check_exact=True)
+    assert (found.loc[unknown, COLUMNS] != before.loc[unknown, COLUMNS]).all(axis=None)
+
+
+def test_without_intervals_predictions_are_the_same_to_the_bit(finished, host):
+    run = host.backtest(overlay=TWO_PAIRS | training(interval_coverage=None))
+    assert "no intervals" not in run.log
+    for coin in ("BTC", "ETH"):
+        found, before = predicted(run, coin), predicted(finished[1], coin)
+        assert list(found) == [name for name in before if name not in COLUMNS]
+        pd.testing.assert_frame_equal(found, before.drop(columns=COLUMNS), check_exact=True)
+    assert all(model.intervals is None for model in host.models())
+
+
+def test_a_wider_coverage_is_a_wider_interval_of_another_folder(host):
+    run = host.backtest(overlay=ONE_SLICE)
+    wide = host.backtest(overlay=ONE_SLICE | training(interval_coverage=0.95))
+    assert len(host.settings_folders()) == 2
+    narrow, wide_frame = (predicted(one)[: MIDDLE - HOUR] for one in (run, wide))
+    width = wide_frame["return_high"] - wide_frame["return_low"]
+    assert (width > narrow["return_high"] - narrow["return_low"]).all()
+    pd.testing.assert_series_equal(wide_frame[LABEL], narrow[LABEL], check_exact=True)
+
+
+@pytest.mark.parametrize("test_size", [0, 20])
+def test_too_few_validation_targets_make_columns_of_0_and_a_line_in_the_log(host, test_size):
+    overlay = ONE_SLICE | {"freqai": {"data_split_parameters": {"test_size": test_size}}}
+    run = host.backtest(overlay=overlay)
+    assert f"no intervals around predictions, their columns are 0: {test_size} validation" in (
+        run.log
+    )
+    found = predicted(run)[: MIDDLE - HOUR]
+    assert (found[COLUMNS] == 0).all(axis=None)
+    assert (found["do_predict"] == 1).all()
+    assert (found[LABEL] != 0).all()
+
+
+def test_a_candle_without_a_prediction_has_no_interval(host):
+    hole = START + 20 * HOUR
+    run = host.backtest(overlay=ONE_SLICE | {"tiny": {"nan_at": str(hole.tz_localize(None))}})
+    found = predicted(run)[: MIDDLE - HOUR]
+    nothing = found["do_predict"] == 0
+    assert nothing.sum() == 6  # windows with that candle
+    assert (found.loc[nothing, COLUMNS] == 0).all(axis=None)
+    assert (found.loc[~nothing, COLUMNS] != 0).all(axis=None)
+
+
+@pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, "0.8", True])
+def test_a_coverage_out_of_range_is_refused_before_any_training(host, value):
+    run = host.refused_backtest(overlay=training(interval_coverage=value))
+    assert (
+        "model_training_parameters.interval_coverage must be above 0 and below 1, or null for no "
+        f"intervals, got {value!r}" in run.log
+    )
+    assert run.n_trainings == 0

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from freqai_rnn.columns import detail_column
 from freqai_rnn.evaluation.backtests.predictions import StoredRun
 from freqai_rnn.evaluation.backtests.runs import ModelRun
 
@@ -52,6 +53,7 @@ class StoredBacktest:
 
     :ivar missing: numbers of candles that the data lacks.
     :ivar not_predicted: numbers of predicted candles with do_predict 0.
+    :ivar half_width: of the intervals around predictions; 0 for a model without intervals.
     """
 
     user_data: Path
@@ -65,6 +67,7 @@ class StoredBacktest:
     slice_candles: int = 240
     missing: tuple[int, ...] = ()
     not_predicted: tuple[int, ...] = ()
+    half_width: float = 0.0
     history: bool = True
     seed: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -95,11 +98,13 @@ class StoredBacktest:
         self.folder.mkdir(parents=True)
         for pair in self.pairs:
             self._write_pair(pair)
+        intervals = {"interval_coverage": 0.8} if self.half_width else {}
         freqai = {
             "identifier": self.identifier,
             "train_period_days": TRAIN_DAYS,
             "feature_parameters": {"label_period_candles": self.horizon},
             "data_split_parameters": {"test_size": 0.1},
+            **intervals,
             **self.settings,
         }
         params = {"freqai": freqai, "timeframe": self.timeframe, "pairs": list(self.pairs)}
@@ -139,6 +144,16 @@ class StoredBacktest:
         for label in self.labels:
             frame[label] = predicted.to_numpy()
             frame[f"{label}_mean"], frame[f"{label}_std"] = trained.mean(), trained.std(ddof=0)
+            if self.half_width:
+                scale = self.half_width / 1.28  # of normal errors, for 80 %
+                details = {
+                    "low": predicted - self.half_width,
+                    "high": predicted + self.half_width,
+                    "scale": predicted * 0 + scale,
+                    "confidence": predicted.abs() / scale,
+                }
+                for detail, values in details.items():
+                    frame[detail_column(label, detail)] = values.to_numpy()
         frame["do_predict"] = 1
         frame.loc[frame.index.isin([n - first for n in self.not_predicted]), "do_predict"] = 0
         folder = self.folder / "backtesting_predictions"
@@ -168,6 +183,7 @@ RESULT = {
     "profit_total": -0.034,
     "max_drawdown_account": 0.1,
     "market_change": 0.2,
+    "trades": [{"fee_open": 0.001, "fee_close": 0.001}],
 }
 
 

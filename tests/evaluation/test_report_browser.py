@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.evaluation.freqai_files import StoredBacktest, model_run, noisy
+from tests.evaluation.freqai_files import RESULT, StoredBacktest, model_run, noisy
 
 from freqai_rnn.evaluation.backtests.configuration import read_configuration
 from freqai_rnn.evaluation.backtests.predictions import read_runs
@@ -23,8 +23,9 @@ HEADINGS = "table.sortable th button"
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    backtest = StoredBacktest(folder / "user_data", predict=noisy(0.2))
+    backtest = StoredBacktest(folder / "user_data", predict=noisy(0.2), half_width=0.026)
     runs = read_runs(read_configuration([backtest.write()]), "test", {})
+    runs = [replace(run, result=RESULT) for run in runs]
     evil = [replace(runs[0], model=EVIL, command=EVIL, identifier="evil"), *runs]
     report = write_report(evil, folder, 200)[0]
     other = read_runs(
@@ -77,7 +78,7 @@ def test_every_chart_is_drawn_without_an_error(open_page, pages, name, width):
     assert said == [pages[name].as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     charts = page.locator(".chart")
-    assert charts.count() == {"report": 20, "compare": 2}[name]
+    assert charts.count() == {"report": 28, "compare": 2}[name]
     for chart in charts.all():
         assert chart.locator("path[d], rect.point, .point path").count() > 0
         box = chart.bounding_box()

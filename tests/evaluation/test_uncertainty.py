@@ -155,3 +155,29 @@ def test_order_of_the_rows_does_not_matter():
     found = Bootstrap(1).estimate(realised[order], predicted[order], order)
     for name in metrics.NAMES:
         assert found[name] == pytest.approx(expected[name])
+
+
+def test_group_means_are_means_of_the_rows_drawn():
+    """Row by row: each replicate holds a row as often as its weight says."""
+    rng = np.random.default_rng(2)
+    values, candle = rng.normal(size=80), np.tile(np.arange(40), 2)
+    members = np.stack([np.arange(80) % 2 == 0, np.arange(80) < 60], axis=1)
+    values[79] = np.nan  # odd and late: in no group
+    bootstrap = Bootstrap(1, n_replicates=30)
+    found = bootstrap.group_means(values, members, candle)
+    (drawn,) = bootstrap.weights(candle)
+    for group in range(2):
+        rows = np.flatnonzero(members[:, group])
+        assert found.means[group] == pytest.approx(values[rows].mean())
+        naive = [np.repeat(values[rows], counts[rows].astype(int)).mean() for counts in drawn]
+        np.testing.assert_allclose(found.replicates[:, group], naive)
+    spread = np.std(found.replicates[:, 1] - found.replicates[:, 0], ddof=1)
+    assert found.difference(1, 0) == pytest.approx((found.means[1] - found.means[0], spread))
+    assert found.estimates()[1].error == pytest.approx(np.std(found.replicates[:, 1], ddof=1))
+
+
+def test_the_mean_of_few_rows_has_no_error():
+    found = Bootstrap(4).group_means(np.ones(20), np.ones((20, 1), dtype=bool), np.arange(20))
+    (one,) = found.estimates()
+    assert one.value == 1
+    assert math.isnan(one.error)

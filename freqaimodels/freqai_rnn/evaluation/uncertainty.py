@@ -52,6 +52,25 @@ class Estimate(NamedTuple):
         return above if self.value > 0 else below
 
 
+class GroupMeans(NamedTuple):
+    """Holds the mean of each group, (n_groups,), and its replicates, (n_replicates, n_groups)."""
+
+    means: FloatArray
+    replicates: FloatArray
+
+    def estimates(self) -> list[Estimate]:
+        """Return each mean with its standard error."""
+        errors = (standard_error(column) for column in self.replicates.T)
+        return [Estimate(float(m), e) for m, e in zip(self.means, errors, strict=True)]
+
+    def difference(self, one: int, other: int) -> Estimate:
+        """Return the mean of a group less that of another, with the error of the difference."""
+        return Estimate(
+            float(self.means[one] - self.means[other]),
+            standard_error(self.replicates[:, one] - self.replicates[:, other]),
+        )
+
+
 def block_length(label_period_candles: int, n_candles: int) -> int:
     """Return the candles per block: five horizons, and more where a long sample allows for it.
 
@@ -130,6 +149,23 @@ class Bootstrap:
         return {
             name: Estimate(values[name], standard_error(replicates[name])) for name in metrics.NAMES
         }
+
+    def group_means(
+        self, values: FloatArray, members: npt.NDArray[np.bool_], candle: IntArray
+    ) -> GroupMeans:
+        """Return the mean of groups of rows, with replicates of all means that belong together.
+
+        :param values: (n,); NaN is allowed in rows that are in no group.
+        :param members: (n, n_groups), whether a row is in a group; it may be in several.
+        :param candle: as in ``replicates``.
+        """
+        counts = members.astype(np.float64)
+        sums = np.where(members, values[:, None], 0.0)
+        with np.errstate(invalid="ignore"):  # a group that a replicate does not draw
+            parts = [(drawn @ sums) / (drawn @ counts) for drawn in self.weights(candle)]
+            means = sums.sum(axis=0) / counts.sum(axis=0)
+        replicates = np.concatenate(parts) if parts else np.empty((0, members.shape[1]))
+        return GroupMeans(means, replicates)
 
     def weights(self, candle: IntArray) -> Iterator[FloatArray]:
         """Yield how often each row is drawn: (n_replicates, n), in several parts to save memory."""

@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 from ..backtests.configuration import candle_length
 from ..backtests.predictions import StoredRun
 from ..scores import PER_MODEL, Score
-from ..uncertainty import Bootstrap, FloatArray, standard_error
+from ..uncertainty import Bootstrap, Estimate, FloatArray
 
 PREDICTED, REALISED, PALE, MUTED = "#2563eb", "#d97706", "#f2c08a", "#94a3b8"
 COLOURS = ("#2563eb", "#d97706", "#059669", "#db2777", "#7c3aed", "#0891b2", "#65a30d", "#dc2626")
@@ -73,7 +73,7 @@ def rank_ic_over_time(scores: Sequence[Score]) -> Chart:
             name=html.escape(pair),
             x=[f"{score.first:%Y-%m-%d}" for score in own],
             y=[estimate.value for estimate in estimates],
-            error_y=_errors([2 * estimate.error for estimate in estimates]),
+            error_y=whiskers(estimates),
             marker_color=COLOURS[i % len(COLOURS)],
             hovertemplate="%{x}<br>rank IC %{y:.3f} ± %{error_y.array:.3f}",
         )
@@ -91,7 +91,12 @@ def by_decile(run: StoredRun, n_replicates: int) -> Chart:
     """Draw the mean of what happened, by tenth of the predictions."""
     rows = run.evaluated
     group = pd.qcut(rows["predicted"].rank(method="first"), N_GROUPS, labels=False).to_numpy()
-    realised, errors = _group_means(run, rows, group, n_replicates)
+    found = Bootstrap(run.label_period_candles, n_replicates).group_means(
+        rows["realised"].to_numpy(),
+        group[:, None] == np.arange(N_GROUPS),
+        rows["candle"].to_numpy(),
+    )
+    realised = found.means
     predicted = rows["predicted"].groupby(group).mean().to_numpy()
     tenths = [str(i + 1) for i in range(N_GROUPS)]
     figure = go.Figure()
@@ -99,7 +104,7 @@ def by_decile(run: StoredRun, n_replicates: int) -> Chart:
         name="realised",
         x=tenths,
         y=realised,
-        error_y=_errors(2 * errors),
+        error_y=whiskers(found.estimates()),
         marker_color=REALISED,
         hovertemplate="tenth %{x}<br>realised %{y:.3%} ± %{error_y.array:.3%}<extra></extra>",
     )
@@ -120,22 +125,6 @@ def by_decile(run: StoredRun, n_replicates: int) -> Chart:
         style(figure, 380),
         size="half",
     )
-
-
-def _group_means(
-    run: StoredRun, rows: pd.DataFrame, group: np.ndarray[Any, Any], n_replicates: int
-) -> tuple[FloatArray, FloatArray]:
-    bootstrap = Bootstrap(run.label_period_candles, n_replicates)
-    realised = rows["realised"].to_numpy()
-    members = (group[:, None] == np.arange(N_GROUPS)).astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        means = [
-            (weights @ (members * realised[:, None])) / (weights @ members)
-            for weights in bootstrap.weights(rows["candle"].to_numpy())
-        ]
-    replicates = np.concatenate(means) if means else np.empty((0, N_GROUPS))
-    errors = np.array([standard_error(replicates[:, i]) for i in range(N_GROUPS)])
-    return members.T @ realised / members.sum(axis=0), errors
 
 
 def cloud(run: StoredRun) -> Chart:
@@ -247,5 +236,7 @@ def _thinned(candles: pd.DataFrame, candle: pd.Timedelta) -> tuple[pd.DataFrame,
     return (lines if step == 1 else lines.resample(candle * step).mean()), step
 
 
-def _errors(array: Sequence[float] | FloatArray) -> dict[str, Any]:
-    return {"type": "data", "array": list(array), "color": "#475569", "thickness": 1.2, "width": 3}
+def whiskers(estimates: Sequence[Estimate]) -> dict[str, Any]:
+    """Return whiskers of two standard errors, as plotly takes them."""
+    array = [2 * estimate.error for estimate in estimates]
+    return {"type": "data", "array": array, "color": "#475569", "thickness": 1.2, "width": 3}

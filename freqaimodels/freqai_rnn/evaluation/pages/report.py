@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ..backtests.predictions import StoredRun
+from ..costs import Costs, measure_costs
 from ..members import MemberScore, score_members
+from ..reliability import Reliability, measure_reliability
 from ..scores import OVERALL, Score, score_run, verdict
 from ..uncertainty import N_REPLICATES, Estimate
 from .figures import PREDICTED, REALISED, charts
@@ -17,6 +20,7 @@ from .html import Box, Cell, Charts, Column, Heading, Part, Table, estimate, num
 from .losses import loss_curves
 from .members import members_parts
 from .record import run_as_json, run_record, write_page
+from .reliability import reliability_parts
 
 METRIC_COLUMNS = (
     Column("R² vs zero", "share of squared error saved against predicting zero; below 0 is worse"),
@@ -42,6 +46,16 @@ EXPLANATION = (
 )
 
 
+class Measured(NamedTuple):
+    """Holds a run and all that was measured of it."""
+
+    run: StoredRun
+    scores: list[Score]
+    members: list[MemberScore]
+    reliability: Reliability | None
+    costs: Costs | None
+
+
 def write_report(
     runs: Sequence[StoredRun], folder: Path, n_replicates: int = N_REPLICATES
 ) -> list[Path]:
@@ -49,34 +63,44 @@ def write_report(
 
     :return: the files written.
     """
-    scores = [score_run(run, n_replicates) for run in runs]
+    measured = [_measure(run, n_replicates) for run in runs]
     created = datetime.now(UTC)
-    members = [score_members(run, n_replicates) for run in runs]
-    html = report_page(runs, scores, members, n_replicates, created)
-    numbers = {
-        "runs": [
-            {**run_as_json(run, found), "members": [one.as_json() for one in own]}
-            for run, found, own in zip(runs, scores, members, strict=True)
-        ]
-    }
+    html = report_page(measured, n_replicates, created)
     base = folder / file_name(run.identifier for run in runs)
+    numbers = {"runs": [_as_json(one) for one in measured]}
     return write_page(base, html, numbers, created, n_replicates)
 
 
-def report_page(
-    runs: Sequence[StoredRun],
-    scores: Sequence[Sequence[Score]],
-    members: Sequence[Sequence[MemberScore]],
-    n_replicates: int,
-    created: datetime,
-) -> str:
+def _measure(run: StoredRun, n_replicates: int) -> Measured:
+    scores = score_run(run, n_replicates)
+    return Measured(
+        run,
+        scores,
+        score_members(run, n_replicates),
+        measure_reliability(run, n_replicates),
+        measure_costs(run, scores[0].metrics["information_coefficient"]),
+    )
+
+
+def _as_json(one: Measured) -> dict[str, Any]:
+    return {
+        **run_as_json(one.run, one.scores),
+        "members": [member.as_json() for member in one.members],
+        "reliability": None if one.reliability is None else one.reliability.as_json(),
+        "costs": None if one.costs is None else one.costs.as_json(),
+    }
+
+
+def report_page(measured: Sequence[Measured], n_replicates: int, created: datetime) -> str:
     """Return the page about one or several runs."""
+    runs, scores = [one.run for one in measured], [one.scores for one in measured]
     parts: list[Part] = [*_warnings(runs, scores), _numbers(runs, scores)]
-    for i, (run, found) in enumerate(zip(runs, scores, strict=True)):
+    for i, (run, found, members, reliability, costs) in enumerate(measured):
         if len(runs) > 1:
             parts.append(Heading(f"{run.model} · {run.identifier} · {run.label}"))
         parts.append(Charts(charts(run, found, n_replicates), f"run{i}"))
-        parts += members_parts(run, members[i], f"members{i}")
+        parts += reliability_parts(reliability, costs, f"reliability{i}")
+        parts += members_parts(run, members, f"members{i}")
         parts += _training(run, f"loss{i}")
         parts.append(run_record(run))
     models = ", ".join(dict.fromkeys(run.model for run in runs))

@@ -10,7 +10,7 @@ import pandas as pd
 import talib.abstract as ta
 from freqtrade.constants import Config
 from freqtrade.enums import TradingMode
-from freqtrade.strategy import CategoricalParameter, DecimalParameter, IStrategy
+from freqtrade.strategy import CategoricalParameter, DecimalParameter, IntParameter, IStrategy
 from pandas import DataFrame, Series
 from technical.indicators import vwma, williams_percent
 
@@ -60,6 +60,10 @@ class RecurrentStrategy(IStrategy):
     kelly_fraction = 0.0
     smallest_stake, largest_stake = 0.25, 1.0  # as shares of the stake that freqtrade proposes
 
+    # Candles of rest after a trade, of the same pair; 0 is none. A backtest heeds it with
+    # `--enable-protections`, hyperopt with `--spaces protection`.
+    cooldown_candles = IntParameter(0, 24, default=0, space="protection")
+
     # Arguments of the network. `--spaces network` trains one network per combination and writes the
     # best into RecurrentStrategy.json; without a value there, `model_training_parameters` wins over
     # the defaults here.
@@ -88,6 +92,12 @@ class RecurrentStrategy(IStrategy):
         """
         super().__init__(config)
         self.can_short = config.get("trading_mode", TradingMode.SPOT) != TradingMode.SPOT
+
+    @property
+    def protections(self) -> list[dict]:
+        """The rest after a trade, in the form of freqtrade's protections."""
+        candles = self.cooldown_candles.value
+        return [{"method": "CooldownPeriod", "stop_duration_candles": candles}] if candles else []
 
     @property
     def label_period_candles(self) -> int:

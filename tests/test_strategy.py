@@ -12,6 +12,7 @@ from freqtrade.enums import CandleType, SignalDirection
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.optimize.backtesting import Backtesting
+from freqtrade.plugins.protectionmanager import ProtectionManager
 from freqtrade.resolvers import StrategyResolver
 from freqtrade.strategy import IStrategy
 from tests.configurations import CONFIG, OFFLINE, load_config
@@ -257,6 +258,13 @@ def test_stakes_are_left_alone_unless_asked_for_and_need_no_intervals(strategy):
     assert stake(strategy, frame) == 100
     strategy.kelly_fraction = 0.25
     assert stake(strategy, frame) == 25
+
+
+def test_a_pair_rests_after_a_trade_if_asked_for(strategy):
+    assert strategy.protections == []
+    strategy.cooldown_candles.value = 3
+    (cooldown,) = ProtectionManager(strategy.config, strategy.protections)._protection_handlers
+    assert cooldown._stop_duration == 3 * 60  # minutes
 
 
 def test_no_candle_both_enters_and_exits(strategy):

@@ -336,6 +336,23 @@ def test_without_the_network_space_hyperopt_is_a_plain_backtest(grid: Grid) -> N
         assert {key: plain[key] for key in COMPARED} == compared(metrics)
 
 
+def test_the_shipped_strategy_has_a_parameter_in_each_space(grid: Grid) -> None:
+    shutil.copy(ROOT / "strategies/RecurrentStrategy.py", grid.strategies)
+    shipped = {"strategy": "RecurrentStrategy", "strategy_path": str(grid.strategies)}
+    run = grid.host.run(
+        *("hyperopt", "--epochs", "2", "--random-state", "3", "--min-trades", "1", "-j", "1"),
+        *("--spaces", "all"),
+        overlay=shipped | {"timerange": "20190601-20190605"},
+        new_process=True,
+    )
+    assert not run.errors, run.log
+    (results,) = (grid.host.user_data / "hyperopt_results").glob("*.fthypt")
+    epochs = [json.loads(line)["params_dict"] for line in results.read_text().splitlines()]
+    assert len(epochs) == 2
+    searched = {"entry_confidence", "exit_threshold", "cooldown_candles", "hidden_size"}
+    assert searched <= set(epochs[0])
+
+
 def test_a_candidate_that_cannot_be_trained_trades_nothing_and_stops_no_other(grid: Grid) -> None:
     grid.edit_strategy("[6, 4]", "[6, 600]")
     run = grid.hyperopt()

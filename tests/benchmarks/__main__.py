@@ -18,7 +18,7 @@ from tabulate import tabulate
 
 from freqai_rnn.parallel.memory import keep_freed_memory
 
-PARTS = ("step", "fit", "memory", "parallel", "backtest", "quality")
+PARTS = ("step", "fit", "memory", "parallel", "backtest", "deployed", "quality")
 PACKAGES = ("freqtrade", "torch", "numpy", "scikit-learn", "lightgbm", "joblib")
 
 
@@ -74,6 +74,8 @@ def measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
         from tests.benchmarks.memory import rows
     elif part == "parallel":
         from tests.benchmarks.parallel import rows
+    elif part == "deployed":
+        from tests.benchmarks.deployed import rows
     else:
         from tests.benchmarks.backtest import rows
     return {"rows": [asdict(row) for row in rows()]}

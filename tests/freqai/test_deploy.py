@@ -169,7 +169,17 @@ def test_features_that_differ_are_named(trained: Host):
     file = strategies / "TinyStrategy.py"
     file.write_text(file.read_text().replace("%-volatility", "%-spread"))
     error = refused(trained, overlay=TWO_PAIRS | {"strategy_path": str(strategies)})
-    assert "without %-volatility_4_BTC/USD_1h; with %-spread_4_BTC/USD_1h" in error
+    assert "without %-volatility_4_BTC/USD_1h, with %-spread_4_BTC/USD_1h" in error
+
+
+def test_labels_that_differ_are_named(trained: Host):
+    strategies = trained.user_data / "changed"
+    shutil.copytree(ROOT / "tests/freqai/strategies", strategies)
+    file = strategies / "TinyStrategy.py"
+    file.write_text(file.read_text().replace("&-return", "&-gain"))
+    error = refused(trained, overlay=TWO_PAIRS | {"strategy_path": str(strategies)})
+    assert "BTC/USD: the strategy gives other labels than the 1 that" in error
+    assert "without &-return, with &-gain" in error
 
 
 @pytest.mark.parametrize("name", ["model.zip", "history.json", "feature_pipeline.pkl"])

@@ -423,7 +423,8 @@ def test_models_of_other_features_are_no_candidates(searched: tuple[Grid, Run]) 
         "        return super().feature_engineering_standard",
     )
     run = grid.hyperopt()
-    assert "was trained on other features than the strategy gives now" in run.log
+    assert "the strategy gives other features than the" in run.log
+    assert "(with %-more): change freqai.identifier" in run.log
     assert run.n_trainings == 2 * len(PAIRS) * N_WINDOWS
     for epoch in grid.epochs():
         assert (epoch.metrics["total_trades"] > 0) == (epoch.network[0] == 3)

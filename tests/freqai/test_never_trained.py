@@ -1,12 +1,14 @@
 """``"retrain": "never"`` in backtests: the deployed model predicts all slices."""
 
+import os
 import re
+import shutil
 from typing import Any
 
 import pandas as pd
 import pytest
-from tests.freqai.freqtrade_host import LABEL, MIDDLE, TWO_PAIRS, Host, Run
-from tests.freqai.test_deploy import deploy
+from tests.freqai.freqtrade_host import HERE, LABEL, MIDDLE, TWO_PAIRS, Host, Run
+from tests.freqai.test_deploy import deploy, deployed_model, files_of
 from tests.freqai.test_ensemble_commands import ensemble
 
 LATER = "20190605-20190615"
@@ -64,6 +66,60 @@ def test_a_model_that_has_seen_the_candles_predicts_none_of_them(deployed: Host)
     assert re.search('BTC/USD: retrain is "never", and no model in .* 2019-06-01 00:00', run.log)
     assert not run.frames
     assert run.n_trainings == 0
+
+
+def refused(host: Host, overlay: dict[str, Any]) -> str:
+    """The one error of a backtest that predicts nothing and leaves the models as they are."""
+    models = host.user_data / "models/live"
+    before = files_of(models)
+    run = host.refused_backtest(overlay=overlay)
+    assert not run.frames
+    assert run.n_trainings == 0
+    assert before.items() <= files_of(models).items()
+    (error,) = run.errors
+    assert error.startswith("ERROR freqtrade: BTC/USD: ")
+    assert "from scratch" not in error
+    return error
+
+
+def changed_strategy(host: Host, before: str, after: str) -> dict[str, Any]:
+    strategies = host.user_data / "changed"
+    shutil.copytree(HERE / "strategies", strategies)
+    file = strategies / "TinyStrategy.py"
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after))
+    return {"strategy_path": str(strategies)}
+
+
+def test_settings_that_differ_are_named(deployed: Host):
+    other = {"retrain": "never", "hidden_size": 16}
+    error = refused(deployed, never(model_training_parameters=other))
+    assert "model_training_parameters.hidden_size 8 -> 16" in error
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["predicted anew", "predicted before"])
+def test_features_that_differ_are_named(deployed: Host, stored: bool):
+    if stored:
+        deployed.backtest(overlay=never())
+    other = changed_strategy(deployed, "%-volatility", "%-spread")
+    error = refused(deployed, never() | other)
+    assert "(without %-volatility_4_BTC/USD_1h, with %-spread_4_BTC/USD_1h): undo" in error
+
+
+def test_labels_that_differ_are_named(deployed: Host):
+    other = changed_strategy(deployed, "&-return", "&-gain")
+    error = refused(deployed, never() | other)
+    assert "other labels than the 1 that the model was trained on" in error
+    assert "(without &-return, with &-gain)" in error
+
+
+def test_a_damaged_model_is_named(deployed: Host):
+    model = deployed_model(deployed.user_data / "models/live", "BTC")
+    os.truncate(model, model.stat().st_size // 2)
+    error = refused(deployed, never())
+    assert str(model) in error
+    assert "its checksum is not the one in" in error
 
 
 def test_a_value_that_is_neither_is_refused(deployed: Host):

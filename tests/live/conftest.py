@@ -55,6 +55,7 @@ def bot_runs(
             "deployed": pool.submit(
                 deployments.deploy_and_trade, folder / "deployed", exchange_url, markets[0]
             ),
+            "unfit": pool.submit(deployments.mislead, folder / "unfit", exchange_url, markets),
             "outlived": pool.submit(
                 deployments.outlive, folder / "outlived", exchange_url, markets[0]
             ),

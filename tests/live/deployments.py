@@ -1,5 +1,6 @@
 """Runs of bots on models of a backtest; see scenarios."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import pandas as pd
 from tests.exchange.candles import Market
 from tests.live.bot import CONFIGS, ROOT, SMALL, Bot, environment
 from tests.live.host import candles, model_files, run
-from tests.live.scenarios import BotRun, newest, overlay, sha256_of, wait_for_candle
+from tests.live.restarts import flip_a_bit
+from tests.live.scenarios import FIVE, BotRun, newest, overlay, sha256_of, wait_for_candle
 
 PAIRS = ["BTC/USDT", "ETH/USDT"]
 NEVER = {"model_training_parameters": {"retrain": "never"}}
@@ -28,8 +30,9 @@ def deploy_and_trade(folder: Path, url: str, market: Market) -> BotRun:
     with Bot(done.user_data, url, overlay(PAIRS, **NEVER)) as bot:
         bot.wait_for("Bot heartbeat")
         done.notes["first"] = newest(bot)
-        wait_for_candle(bot, done.notes["first"] + 2 * MINUTE)
-        done.notes["candles"] = {pair: bot.candles(pair, 3) for pair in PAIRS}
+        done.notes["candles"] = three_candles(bot, PAIRS)
+        done.notes["process"] = bot.process.pid
+        done.notes["refused"] = run_deploy(done.user_data, url, PAIRS, "--force").stderr
         done.end(bot)
     return done
 
@@ -47,31 +50,66 @@ def outlive(folder: Path, url: str, market: Market) -> BotRun:
     return done
 
 
-def backtest(user_data: Path, url: str, market: Market) -> None:
-    """Train one model, half an hour before now, as the identifier `tested`."""
+def mislead(folder: Path, url: str, markets: list[Market]) -> BotRun:
+    """Bots that their models do not fit: all by a setting, then most for reasons of their own."""
+    done, first = BotRun(folder / "user_data"), BotRun(folder / "user_data")
+    backtest(done.user_data, url, *markets[:4])
+    deploy(done.user_data, url, FIVE)
+    other = NEVER["model_training_parameters"] | {"learning_rate": 0.02}
+    with Bot(done.user_data, url, overlay(FIVE[:2], model_training_parameters=other)) as bot:
+        first.notes["candles"] = three_candles(bot, FIVE[:2])
+        first.end(bot)
+    done.notes["resettled"] = first
+    flip_a_bit(model_files(done.user_data, "ETH")[0])
+    changed = {"strategy": "ChangedStrategy", **overlay(FIVE, **NEVER)}
+    with Bot(done.user_data, url, changed) as bot:
+        done.notes["candles"] = three_candles(bot, FIVE)
+        done.end(bot)
+    return done
+
+
+def three_candles(bot: Bot, pairs: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Three candles that were analysed one after the other."""
+    bot.wait_for("Bot heartbeat")
+    last = newest(bot) + 2 * MINUTE
+    for pair in pairs:
+        wait_for_candle(bot, last, pair)
+    return {pair: bot.candles(pair, 3) for pair in pairs}
+
+
+def backtest(user_data: Path, url: str, *markets: Market) -> None:
+    """Train a model of each market, half an hour before now, as the identifier `tested`."""
     now = int(time.time()) // 60
     data = user_data / "data/binance"
     data.mkdir(parents=True)
-    for length in (1, 5):
+    for market, length in itertools.product(markets, (1, 5)):
         frame = candles(market, length, now - 2100, now - 1)
         frame.to_feather(data / f"{market.coin}_USDT-{length}m.feather")
     timerange = f"{60 * (now - 30)}-{60 * (now - 5)}"
     log = run(
         *("backtesting", "--cache", "none", "--export", "none", "--timerange", timerange),
-        configs=configs(user_data, "tested", PAIRS[:1]),
+        configs=configs(user_data, "tested", [f"{market.coin}/USDT" for market in markets]),
         user_data=user_data,
         exchange_url=url,
     )
-    assert log.count("Trained lstm") == 1, log
+    assert log.count("Trained lstm") == len(markets), log
 
 
-def deploy(user_data: Path, url: str) -> str:
-    """The model of `tested` as the identifier `live`; what the command prints."""
-    done = subprocess.run(
+def deploy(user_data: Path, url: str, pairs: list[str] = PAIRS) -> str:
+    """The models of `tested` as the identifier `live`; what the command prints."""
+    done = run_deploy(user_data, url, pairs)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run_deploy(
+    user_data: Path, url: str, pairs: list[str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [
             *(sys.executable, "-m", "freqai_rnn", "deploy", "--userdir", str(user_data)),
-            *(part for config in configs(user_data, "live", PAIRS) for part in ("-c", config)),
-            *("--from", "tested", "--identifier", "live"),
+            *(part for config in configs(user_data, "live", pairs) for part in ("-c", config)),
+            *("--from", "tested", "--identifier", "live", *arguments),
         ],
         cwd=ROOT,
         env=environment(url),
@@ -80,8 +118,6 @@ def deploy(user_data: Path, url: str) -> str:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def configs(user_data: Path, identifier: str, pairs: list[str]) -> list[str]:

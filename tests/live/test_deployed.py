@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from tests.exchange.candles import Market
 from tests.live.host import LABEL, backtest, historic_predictions, live_predictions, model_files
-from tests.live.scenarios import BotRun, sha256_of
+from tests.live.scenarios import FIVE, BotRun, sha256_of
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,8 @@ def test_the_first_candle_is_predicted_without_a_training(deployed: BotRun) -> N
     assert "Trained lstm" not in deployed.log
     assert "No model ready" not in deployed.log
     assert "Nothing is trained" in deployed.log
+    assert "Training: 0 threads, its code is not imported" in deployed.log
+    assert "its code is there" not in deployed.log
     (model,) = model_files(deployed.user_data)
     assert sha256_of(model) == deployed.notes["sha256"]
     assert deployed.notes["sha256"][:12] in deployed.notes["table"]
@@ -37,9 +40,14 @@ def test_its_predictions_equal_the_backtest_of_the_same_file(
 
 
 def test_a_pair_without_a_model_predicts_nothing_and_says_so_once(deployed: BotRun) -> None:
-    for candle in deployed.notes["candles"]["ETH/USDT"]:
-        assert (candle["do_predict"], candle[LABEL]) == (0, 0)
-    assert deployed.log.count("ETH/USDT has no model that can be used") == 1
+    predicts_nothing(deployed.notes["candles"]["ETH/USDT"])
+    assert deployed.log.count("ETH/USDT has no deployed model") == 1
+
+
+def test_nothing_is_deployed_under_a_running_bot(deployed: BotRun) -> None:
+    assert f"(process {deployed.notes['process']} on " in deployed.notes["refused"]
+    assert "error: A bot runs on" in deployed.notes["refused"]
+    assert not list((deployed.user_data / "models/live").glob("bot.*.lock"))  # once it has ended
 
 
 def test_an_expired_model_predicts_nothing_and_says_so_once(
@@ -53,3 +61,43 @@ def test_an_expired_model_predicts_nothing_and_says_so_once(
     assert outlived.log.count("older than freqai.expiration_hours = 0.01") == 1
     assert "Trained lstm" not in outlived.log
     assert not outlived.errors
+
+
+def test_models_of_other_settings_are_named_and_left_as_they_are(
+    finished_run: Callable[[str], BotRun],
+) -> None:
+    unfit = finished_run("unfit")
+    resettled = unfit.notes["resettled"]
+    assert len(resettled.errors) == 2, resettled.errors
+    for pair, error in zip(FIVE[:2], resettled.errors, strict=True):
+        assert f"The model of {pair} cannot be used, and none is trained" in error
+        assert "model_training_parameters.learning_rate 0.01 -> 0.02" in error
+        predicts_nothing(resettled.notes["candles"][pair])
+    assert "Trained lstm" not in resettled.log
+    assert unfit.notes["candles"]["BTC/USDT"][-1]["do_predict"] == 1  # with the former settings
+
+
+def test_a_model_that_does_not_fit_is_named_once_and_the_others_predict(
+    finished_run: Callable[[str], BotRun],
+) -> None:
+    unfit = finished_run("unfit")
+    reasons = {
+        "ETH/USDT": "its checksum is not the one in",
+        "LTC/USDT": "that the model was trained on (with %-more)",
+        "XRP/USDT": "other labels than the 1 that the model was trained on (with &-more)",
+    }
+    assert len(unfit.errors) == 3, unfit.errors
+    for (pair, reason), error in zip(reasons.items(), unfit.errors, strict=True):
+        assert f"The model of {pair} cannot be used, and none is trained" in error
+        assert reason in error
+        assert "from scratch" not in error
+        predicts_nothing(unfit.notes["candles"][pair])
+    assert unfit.log.count("EOS/USDT has no deployed model") == 1
+    predicts_nothing(unfit.notes["candles"]["EOS/USDT"])
+    assert "Trained lstm" not in unfit.log
+
+
+def predicts_nothing(candles: list[dict[str, Any]]) -> None:
+    assert len(candles) == 3
+    for candle in candles:
+        assert (candle["do_predict"], candle[LABEL]) == (0, 0)

@@ -9,10 +9,19 @@ import psutil
 import pytest
 from tests.exchange.candles import Market
 from tests.exchange.server import Exchange, Faults, serving
+from tests.live import deployments
 from tests.live.bot import Bot
 from tests.live.conftest import WAVE
 from tests.live.host import LABEL, backtest, live_predictions, model_files
-from tests.live.scenarios import BotRun, fail_to_answer, n_predicted, overlay
+from tests.live.scenarios import (
+    BotRun,
+    fail_to_answer,
+    n_predicted,
+    newest,
+    overlay,
+    sha256_of,
+    wait_for_candle,
+)
 
 pytestmark = pytest.mark.soak
 
@@ -62,15 +71,17 @@ class Size(NamedTuple):
 
 def smallest_size(bot: Bot, n_trainings: int) -> Size:
     """Between the end of this training and the next one's: a running training holds more."""
-    process = psutil.Process(bot.process.pid)
     sizes = []
     bot.wait_for("Trained lstm", 1800, n_trainings)
     while len(bot.times("Trained lstm")) == n_trainings:
-        sizes.append(
-            Size(process.memory_info().rss, process.num_threads(), len(process.open_files()))
-        )
+        sizes.append(size(bot))
         time.sleep(0.05)
     return Size(*map(min, zip(*sizes, strict=True)))
+
+
+def size(bot: Bot) -> Size:
+    process = psutil.Process(bot.process.pid)
+    return Size(process.memory_info().rss, process.num_threads(), len(process.open_files()))
 
 
 def test_two_hundred_trainings_leave_nothing_behind(exchange_url: str, tmp_path: Path) -> None:
@@ -101,4 +112,38 @@ def test_twenty_pairs_are_trained_in_turn(tmp_path: Path) -> None:
     assert trained[:20] == pairs
     assert trained[20:40] == pairs
     assert trained[40:60] == pairs
+    assert not run.errors
+
+
+def test_an_hour_on_a_deployed_model_leaves_it_as_it_was(
+    markets: list[Market], exchange_url: str, tmp_path: Path
+) -> None:
+    run = BotRun(tmp_path / "user_data")
+    deployments.backtest(run.user_data, exchange_url, markets[0])
+    deployments.deploy(run.user_data, exchange_url)
+    (model,) = model_files(run.user_data)
+    deployed = sha256_of(model)
+    # the model is not to expire in that hour
+    settings = overlay(["BTC/USDT"], expiration_hours=0, **deployments.NEVER)
+    with Bot(run.user_data, exchange_url, settings) as bot:
+        bot.wait_for("Bot heartbeat")
+        first = newest(bot)
+        sizes = {}
+        for minutes in range(5, 66, 5):
+            wait_for_candle(bot, first + pd.Timedelta(minutes=minutes), timeout_seconds=900)
+            time.sleep(10)  # beyond what the candle brings
+            sizes[minutes] = size(bot)
+            print(f"{minutes} candles: {sizes[minutes]}", flush=True)
+        run.end(bot)
+    assert sizes[65].memory < 1.1 * sizes[5].memory
+    assert sizes[65].threads <= sizes[5].threads
+    assert sizes[65].files <= sizes[5].files
+    predicted = live_predictions(run.user_data)
+    assert len(predicted) >= 60
+    assert predicted.std() > 0
+    assert model_files(run.user_data) == [model]
+    assert sha256_of(model) == deployed
+    assert "Training: 0 threads, its code is not imported" in run.log
+    assert "its code is there" not in run.log
+    assert "Trained lstm" not in run.log
     assert not run.errors

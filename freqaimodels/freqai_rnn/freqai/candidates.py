@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..estimators.base import CandleRegressor, with_parameters
 from .config import FREQAI_SETS, NOT_OF_THE_MODEL, PLACE
+from .names import Names
 from .trained_model import Predictions, TrainedModel
 
 
@@ -72,6 +73,11 @@ class CandidateModels:
     label_names: list[str]
     feature_names: list[str]
     label_statistics: dict[str, dict[str, float]]
+
+    @property
+    def names(self) -> Names:
+        """Return the columns that all were trained on."""
+        return Names(self.feature_names, self.label_names)
 
     def predict(self, frame: pd.DataFrame) -> Predictions:
         """Predict with every candidate; columns are named by ``candidate_column``.

@@ -11,6 +11,7 @@ from ..files import folder_beside, write_atomically
 from .deployable import Deployable, newest_models
 from .expected import Expectation
 from .folders import read_settings, write_settings
+from .running import require_no_bot
 
 PAIR_DICTIONARY = "pair_dictionary.json"
 
@@ -28,7 +29,7 @@ def models_to_deploy(
 
 
 def bot_folder(expected: Expectation, identifier: str, *, force: bool) -> Path:
-    """Return the folder of a bot, which must be free unless that is forced.
+    """Return the folder of a bot: no bot may run on it, and it must be free unless that is forced.
 
     :raises ValueError: if it is not, or lies outside of the models.
     """
@@ -38,10 +39,11 @@ def bot_folder(expected: Expectation, identifier: str, *, force: bool) -> Path:
             f"--identifier must name a folder in {expected.models}, got {identifier!r}: leave out "
             "'..' and the leading '/'."
         )
+    require_no_bot(target)
     if not force and target.is_dir() and any(target.iterdir()):
         raise ValueError(
             f"{target} holds the files of a bot or of a backtest already: take another "
-            "--identifier, or stop the bot and add --force, which keeps its predictions."
+            "--identifier, or add --force, which keeps the predictions of the bot."
         )
     return target
 

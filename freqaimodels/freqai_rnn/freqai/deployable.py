@@ -13,6 +13,7 @@ import pandas as pd
 
 from .expected import Expectation
 from .folders import describe_changes, read_settings
+from .names import changed_names, listed
 from .saved_models import COMPANIONS, model_path
 from .trained_model import TrainedModel, history_path
 
@@ -73,9 +74,9 @@ def newest_models(
     found = [one for pair in pairs if (one := _newest(folders, expected, pair)) is not None]
     missing = [pair for pair in pairs if pair not in {one.pair for one in found}]
     if not found or (missing and all_needed):
-        raise ValueError(f"There is nothing to deploy: {source} has no model of {_list(missing)}.")
+        raise ValueError(f"There is nothing to deploy: {source} has no model of {listed(missing)}.")
     if missing:
-        logger.warning("%s has no model of %s.", source, _list(missing))
+        logger.warning("%s has no model of %s.", source, listed(missing))
     return found
 
 
@@ -113,7 +114,7 @@ def _newest(folders: Sequence[Path], expected: Expectation, pair: str) -> Deploy
             model = TrainedModel.read(path, expected.settings)
             if model.pair == pair:  # several pairs may share a coin
                 filename = path.name.removesuffix("_model.zip")
-                _require_features(model, expected)
+                _require_names(model, expected)
                 _require_companions(folder, filename)
                 history = json.loads(history_path(path).read_text())
                 return Deployable(pair, folder, filename, history)
@@ -128,23 +129,11 @@ def _trainings(folders: Sequence[Path], pair: str) -> Iterator[Path]:
     yield from sorted(numbered, key=lambda one: int(one.name.rpartition("_")[2]), reverse=True)
 
 
-def _require_features(model: TrainedModel, expected: Expectation) -> None:
-    now = expected.feature_names(model.pair)
-    if now is None or now == model.feature_names:
-        return
-    before = model.feature_names
-    changes = [
-        f"{word} {_list(names)}"
-        for word, names in (
-            ("without", [name for name in before if name not in now]),
-            ("with", [name for name in now if name not in before]),
-        )
-        if names
-    ]
-    raise ValueError(
-        f"{model.pair}: the strategy gives other features than the {len(before)} that the model "
-        f"was trained on ({'; '.join(changes) or 'in another order'}): run the backtest again."
-    )
+def _require_names(model: TrainedModel, expected: Expectation) -> None:
+    now = expected.names(model.pair)
+    change = "" if now is None else changed_names(model.names, now)
+    if change:
+        raise ValueError(f"{model.pair}: {change}: undo the change, or run the backtest again.")
 
 
 def _require_companions(folder: Path, filename: str) -> None:
@@ -204,8 +193,3 @@ def _validation_loss(record: dict[str, Any]) -> str:
         return f"{min(known):.4f}"
     members = {name: _validation_loss(one) for name, one in record.get("members", {}).items()}
     return ", ".join(f"{name} {loss}" for name, loss in members.items() if loss != "-") or "-"
-
-
-def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:5])
-    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

@@ -26,6 +26,7 @@ from .config import estimator_from_config
 from .folders import shaping_settings
 from .kitchen import StrictKitchen
 from .model import RecurrentFreqaiModel
+from .names import Names
 from .network_parameters import network_values
 
 logger = logging.getLogger(__name__)
@@ -66,8 +67,8 @@ class Expectation:
         """Return after how long a model predicts nothing any more, 0 for never."""
         return float(self.config["freqai"].get("expiration_hours", 0))
 
-    def feature_names(self, pair: str) -> list[str] | None:
-        """Return the names of the strategy's features, None where it needs real candles for them.
+    def names(self, pair: str) -> Names | None:
+        """Return the strategy's features and labels, None where it needs real candles for them.
 
         They are computed on candles that are made up: only their names count.
         """
@@ -80,17 +81,19 @@ class Expectation:
             frame = kitchen.use_strategy_to_populate_indicators(
                 self.strategy, corr_dataframes=corr, base_dataframes=frames, pair=pair
             )
-            kitchen.find_features(kitchen.remove_special_chars_from_feature_names(frame))
+            frame = kitchen.remove_special_chars_from_feature_names(frame)
+            kitchen.find_features(frame)
+            kitchen.find_labels(frame)
         except Exception as error:  # whatever a strategy does with candles that are made up
             logger.warning(
-                "The names of the features of %s are not compared, as the strategy cannot compute "
+                "The features and labels of %s are not compared, as the strategy cannot compute "
                 "them without real candles: the bot compares them. %s: %s",
                 pair,
                 type(error).__name__,
                 error,
             )
             return None
-        return list(kitchen.training_features_list)
+        return Names(list(kitchen.training_features_list), list(kitchen.label_list))
 
 
 def _made_up(timeframe: str) -> pd.DataFrame:

@@ -14,39 +14,26 @@ import torch
 from freqtrade.configuration import TimeRange
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
-from freqtrade.freqai.data_drawer import (
-    FEATURE_PIPELINE,
-    LABEL_PIPELINE,
-    METADATA,
-    FreqaiDataDrawer,
-)
+from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.misc import is_path_in_dir
 from freqtrade.strategy.interface import IStrategy
 
 from ..errors import TrainingStopped
+from .bot_models import BotModels
 from .config import retrains
 from .drawer import open_drawer, set_damaged_files_aside
 from .kitchen import StrictKitchen
-from .trained_model import TrainedModel
+from .names import Names, changed_names
+from .running import hold
 
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE_SECONDS = 300
-SECONDS_PER_HOUR = 3600
 UNLISTED = (
     "%s has an open trade, but is not in pair_whitelist: nothing is predicted for it. Stoploss and "
     "ROI still close the trade."
-)
-NEVER_TRAINED = (
-    "%s has no model that can be used, and none is trained: it predicts nothing. Deploy one with "
-    '`python -m freqai_rnn deploy`, or set model_training_parameters.retrain to "schedule".'
-)
-EXPIRED = (
-    "The model of %s is %.1f hours old, older than freqai.expiration_hours = %g, so it predicts 0 "
-    "with do_predict 2. Deploy a newer one with `python -m freqai_rnn deploy --force` and start "
-    'again, raise expiration_hours, or set model_training_parameters.retrain to "schedule".'
 )
 
 
@@ -71,11 +58,19 @@ class LiveFreqaiModel(IFreqaiModel):
             )
         set_damaged_files_aside(models / identifier)
         super().__init__(config=config)
-        if config["runmode"] in TRADE_MODES:
-            self.dd = open_drawer(Path(self.full_path), self.config)
-        self._retry_at: dict[str, float] = {}
         self._retrains = retrains(config["freqai"])
-        self._told: set[tuple[str, str]] = set()
+        if config["runmode"] in TRADE_MODES:
+            self.dd = drawer = open_drawer(Path(self.full_path), self.config)
+            self._bot_models = BotModels(self.config, drawer, retrains=self._retrains)
+            self._is_running = hold(Path(self.full_path))  # until shutdown or the process ends
+        self._retry_at: dict[str, float] = {}
+
+    def shutdown(self) -> None:
+        """End as FreqAI does, and then leave the folder to others."""
+        try:
+            super().shutdown()
+        finally:
+            self._is_running.release()
 
     def start_live(
         self,
@@ -87,18 +82,11 @@ class LiveFreqaiModel(IFreqaiModel):
         """Serve FreqAI's entry for one pair and candle, with a model that can be read or none."""
         pair = metadata["pair"]
         if pair not in dk.all_pairs:
-            self._warn_once(UNLISTED, pair)
+            self._bot_models.warn_once(UNLISTED, pair)
             return self._predict_nothing(dataframe, metadata, strategy, dk)
-        with self.dd.model_lock:
-            self._load_or_forget(pair)
-        if not self._retrains:
-            _, trained_timestamp = self.dd.get_pair_dict_info(pair)
-            if not trained_timestamp:
-                self._warn_once(NEVER_TRAINED, pair)
-                return self._predict_nothing(dataframe, metadata, strategy, dk)
-            if dk.check_if_model_expired(trained_timestamp):
-                age = (time.time() - trained_timestamp) / SECONDS_PER_HOUR
-                self._warn_once(EXPIRED, pair, age, self.freqai_info["expiration_hours"])
+        self._bot_models.load(pair, self._settings)
+        if not self._retrains and not self._bot_models.predicts(pair, dk):
+            return self._predict_nothing(dataframe, metadata, strategy, dk)
         return super().start_live(dataframe, metadata, strategy, dk)
 
     def start_scanning(self, *args: Any, **kwargs: Any) -> None:
@@ -111,7 +99,17 @@ class LiveFreqaiModel(IFreqaiModel):
     def build_strategy_return_arrays(
         self, dataframe: pd.DataFrame, dk: FreqaiDataKitchen, pair: str, trained_timestamp: int
     ) -> None:
-        """Predict the newest candle in the first call too, where FreqAI only shows the past."""
+        """Predict the newest candle in the first call too, where FreqAI only shows the past.
+
+        Nothing is predicted where the strategy has changed since the training.
+        """
+        dk.find_features(dataframe)
+        now = Names(dk.training_features_list, dk.label_list)
+        change = changed_names(self.model.names, now)
+        if change:
+            self._bot_models.give_up(pair, change)
+            self.dd.return_null_values_to_strategy(dataframe, dk)
+            return
         is_first = pair not in self.dd.model_return_values
         super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
         if is_first:
@@ -227,44 +225,6 @@ class LiveFreqaiModel(IFreqaiModel):
         # FreqAI insists on a feature, and removes it again
         self.dd.return_null_values_to_strategy(frame.assign(**{"%-none": 0.0}), dk)
         return dk
-
-    def _warn_once(self, text: str, pair: str, *values: object) -> None:
-        if (text, pair) not in self._told:
-            self._told.add((text, pair))
-            logger.warning(text, pair, *values)
-
-    def _load_or_forget(self, pair: str) -> None:
-        """Take the files of a pair's model into memory, where FreqAI reads them from then on."""
-        known = self.dd.pair_dict[pair]
-        if not known["model_filename"] or pair in self.dd.meta_data_dictionary:
-            return
-        dk = FreqaiDataKitchen(self.config, self.live, pair)
-        try:
-            path = Path(known["data_path"]) / f"{known['model_filename']}_model.zip"
-            self.dd.model_dictionary[pair] = TrainedModel.read(path, self._settings)
-            self.dd.load_data(pair, dk)
-        except Exception as error:  # whatever a damaged file leads to
-            self._forget(pair)
-            logger.error(
-                "The model of %s cannot be used, so it %s. %s: %s",
-                pair,
-                "is trained again now" if self._retrains else "predicts nothing",
-                type(error).__name__,
-                error,
-            )
-            return
-        self.dd.meta_data_dictionary[pair] = {
-            METADATA: dk.data,
-            FEATURE_PIPELINE: dk.feature_pipeline,
-            LABEL_PIPELINE: dk.label_pipeline,
-        }
-
-    def _forget(self, pair: str) -> None:
-        self.dd.pair_dict[pair] = self.dd.empty_pair_dict.copy()
-        self.dd.model_dictionary.pop(pair, None)
-        self.dd.meta_data_dictionary.pop(pair, None)
-        if self._retrains:  # else the file on disk is still the only model there will be
-            self.dd.save_drawer_to_disk()
 
     def _unify_dates(self) -> None:
         """Give all candles in memory one type of date.

@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
 from freqtrade.enums import TRADE_MODES
-from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy.interface import IStrategy
@@ -42,6 +41,7 @@ from .folders import (
 from .frames import Pipelines
 from .live import LiveFreqaiModel
 from .lookahead import Lookahead
+from .names import Names, require_names
 from .network_parameters import network_values
 from .networks import CandidateGrid, Networks, OneNetwork
 from .pipelines import standardise, standardised
@@ -164,16 +164,12 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
         :return: a column per label, and do_predict: 0 where the window is not complete.
         """
-        dk.find_features(unfiltered_df)
         model: TrainedModel | CandidateModels = self.model
-        if dk.training_features_list != model.feature_names:
-            if self.live:
-                self._forget(dk.pair)
-            raise OperationalException(
-                f"{dk.pair}: the strategy gives {len(dk.training_features_list)} features that "
-                f"are not the {len(model.feature_names)} the model in {dk.data_path} was trained "
-                "on: change freqai.identifier to train from scratch."
-            )
+        dk.find_features(unfiltered_df)
+        dk.find_labels(unfiltered_df)
+        now = Names(dk.training_features_list, dk.label_list)
+        with as_operational_exception(dk.pair):
+            require_names(model.names, now, retrains=self._retrains)
         if not self.live:
             # FreqAI keeps the first loaded model here; continual learning needs the latest
             self.dd.model_dictionary[dk.pair] = model
@@ -186,6 +182,15 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         predictions = model.predict(unfiltered_df)
         dk.DI_values, dk.do_predict = predictions.di_values, predictions.do_predict
         return predictions.labels, predictions.do_predict
+
+    def check_if_feature_list_matches_strategy(self, dk: FreqaiDataKitchen) -> None:
+        """Refuse stored predictions from other features than the strategy's, and name them.
+
+        :raises OperationalException: if they differ.
+        """
+        before, now = dk.data["training_features_list"], dk.training_features_list
+        with as_operational_exception(dk.pair):
+            require_names(Names(before, []), Names(now, []), retrains=self._retrains)
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
         """Tell whether FreqAI can load a model for this window; a damaged one is none."""
@@ -269,14 +274,10 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
                 shaping = {**shaping, "deployed": self._deployed.checksums()}
             self._move_to(settings_folder(self.full_path, shaping))
             return
+        if not self._retrains:
+            return  # each model is judged by the settings in its file
         previous = read_settings(self.full_path)
         if previous is not None and previous != shaping:
-            if not self._retrains:
-                raise OperationalException(
-                    f"The models in {self.full_path} were made with other settings than those of "
-                    f'now ({describe_changes(previous, shaping)}), and retrain is "never": undo '
-                    "the change, or deploy models that were made with it."
-                )
             logger.warning(
                 "Settings changed since the last run (%s): every pair is trained anew.",
                 describe_changes(previous, shaping),

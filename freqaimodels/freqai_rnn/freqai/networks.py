@@ -15,8 +15,10 @@ from freqtrade.freqai.utils import get_tb_logger
 
 from ..estimators.base import CandleRegressor
 from .candidates import CandidateModels, GridProgress
+from .config import as_operational_exception
 from .drawer import DurableDrawer, open_drawer
 from .folders import grid_folder, settings_folder, shaping_settings
+from .names import Names, require_names
 from .saved_models import latest_model_before, model_path, read_if_complete
 from .trained_model import TrainedModel
 from .window import PreparedWindow, WindowTrainer
@@ -159,11 +161,10 @@ class CandidateGrid:
         if not model_path(dk.data_path, dk.model_filename).is_file():
             return None
         found = read_if_complete(dk.data_path, dk.model_filename, window.pair, self._settings[name])
-        if found is not None and found.feature_names != window.feature_names:
-            raise OperationalException(
-                f"The model in {dk.data_path} was trained on other features than the strategy "
-                "gives now: change freqai.identifier."
-            )
+        if found is not None:
+            with as_operational_exception(str(dk.data_path)):
+                now = Names(window.feature_names, window.label_names)
+                require_names(found.names, now, retrains=True)
         return found
 
     def _train_and_save(

@@ -25,6 +25,7 @@ from ..files import write_atomically
 from .folders import describe_changes
 from .frames import candle_numbers, utc_dates
 from .interval_columns import interval_columns, is_after, realised_since
+from .names import Names
 
 MADE_WITH = ("freqtrade", "torch")
 """Packages whose versions are noted beside a model: others may read it, or predict, otherwise."""
@@ -75,6 +76,11 @@ class TrainedModel:
     trained_until: pd.Timestamp
     validation: dict[str, dict[str, float]] = field(default_factory=dict)
     intervals: Intervals | None = None
+
+    @property
+    def names(self) -> Names:
+        """Return the columns that it was trained on."""
+        return Names(self.feature_names, self.label_names)
 
     def predict(self, frame: pd.DataFrame) -> Predictions:
         """Predict every row of a frame that has ``date`` and the features.
@@ -235,7 +241,7 @@ class TrainedModel:
         except Exception as error:
             raise ValueError(
                 f"The model file {path} cannot be used ({type(error).__name__}: {error}): it is "
-                "damaged or was written by an incompatible version. Delete it to train again."
+                "damaged or was written by an incompatible version."
             ) from error
         if not isinstance(model, TrainedModel):
             raise ValueError(f"{path} holds a {type(model).__name__}, not a TrainedModel.")

@@ -1,10 +1,11 @@
-"""The LSTM, which names the model of each prediction in the log.
+"""The LSTM, which names the model of each prediction in the log, and what of training is there.
 
 Its next trainings go wrong for real where `user_data/faults.json` says so.
 """
 
 import json
 import logging
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,4 +48,6 @@ class FaultyRegressor(RecurrentFreqaiModel):
     def predict(self, unfiltered_df, dk, **kwargs):
         newest = unfiltered_df["date"].iloc[-1].isoformat()
         logger.info("Predicting %s at %s with %s", dk.pair, newest, dk.model_filename)
+        code = "there" if "freqai_rnn.network.training" in sys.modules else "not imported"
+        logger.info("Training: %d threads, its code is %s", len(self._threads), code)
         return super().predict(unfiltered_df, dk, **kwargs)

@@ -18,7 +18,7 @@ from tabulate import tabulate
 
 from freqai_rnn.parallel.memory import keep_freed_memory
 
-PARTS = ("step", "fit", "memory", "parallel", "backtest", "deployed", "quality")
+PARTS = ("step", "fit", "memory", "parallel", "backtest", "deployed", "quality", "confidence")
 PACKAGES = ("freqtrade", "torch", "numpy", "scikit-learn", "lightgbm", "joblib")
 
 
@@ -30,8 +30,11 @@ def parser() -> argparse.ArgumentParser:
     of_quality = parser.add_argument_group("quality")
     of_quality.add_argument("--seeds", type=int, default=1)
     of_quality.add_argument("--timeframes", nargs="+", default=["1h", "30m", "4h"])
-    of_quality.add_argument("--labels", nargs="+", default=["return", "log range"])
-    of_quality.add_argument("--models", nargs="+", metavar="MODEL", help="default: all")
+    of_both = parser.add_argument_group("quality and confidence")
+    of_both.add_argument("--labels", nargs="+", default=["return", "log range"])
+    of_both.add_argument("--models", nargs="+", metavar="MODEL", help="default: all")
+    of_confidence = parser.add_argument_group("confidence")
+    of_confidence.add_argument("--windows", type=int, metavar="N", help="at most; default: all")
     return parser
 
 
@@ -66,6 +69,16 @@ def measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
         summary = quality.summarise(measured)
         found = [asdict(row) for row in quality.rows_of(summary)]
         return {"rows": found, "quality": summary.to_dict("records")}
+    if part == "confidence":
+        from tests.benchmarks import confidence
+
+        todo = confidence.tasks(arguments.labels, arguments.windows)
+        models = arguments.models or list(confidence.MODELS)
+        predicted = confidence.walk_forward(todo, models, arguments.output, os.cpu_count() or 1)
+        covered, tenths = confidence.coverage(predicted), confidence.tenths(predicted)
+        found = [asdict(row) for row in confidence.rows_of(covered)]
+        tables = {"coverage": covered.to_dict("records"), "tenths": tenths.to_dict("records")}
+        return {"rows": found, **tables}
     if part == "step":
         from tests.benchmarks.steps import rows
     elif part == "fit":
@@ -110,8 +123,9 @@ def table(folder: Path) -> str:
             continue
         found = json.loads(path.read_text())
         lines += [Row(**row).cells() for row in found["rows"]]
-        if "quality" in found:
-            texts.append(tabulate(found["quality"], headers="keys", floatfmt=".3f"))
+        for name in ("quality", "coverage", "tenths"):
+            if name in found:
+                texts.append(tabulate(found[name], headers="keys", floatfmt=".3f"))
         texts.append(f"{part}: {found['seconds']:.0f} s, {found['machine']}")
     return "\n\n".join([tabulate(lines, HEADINGS, disable_numparse=True), *texts])
 

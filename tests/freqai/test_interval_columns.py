@@ -75,6 +75,18 @@ def test_a_label_changes_the_intervals_once_it_is_known_and_none_before(host, ho
         pd.testing.assert_series_equal(new[LABEL], old[LABEL], check_exact=True)
 
 
+def test_a_label_that_looks_further_ahead_than_declared_is_known_no_sooner(host):
+    run = host.backtest(overlay=ONE_SLICE | {"tiny": {"horizon": 7}})
+    assert "Raise it to 7" in run.log
+    (model,) = host.models()
+    assert model.intervals.lag == 7
+
+
+def test_a_label_that_looks_as_far_ahead_as_declared_is_no_warning(finished):
+    assert "Raise it to" not in finished[1].log
+    assert finished[0].models()[0].intervals.lag == HORIZON
+
+
 def test_later_candles_change_no_earlier_column(finished, tmp_path):
     now = START + 130 * HOUR
     assert now > MIDDLE

@@ -152,7 +152,15 @@ class WindowTrainer:
             train_seconds=window.seconds + fitted.fit_seconds_,
             trained_until=pd.to_datetime(window.frame["date"].iloc[-1], utc=True),
         )
-        horizon = dk.freqai_config["feature_parameters"].get("label_period_candles", 0)
+        declared = dk.freqai_config["feature_parameters"].get("label_period_candles", 0)
+        horizon = max(declared, n_unknown(window.frame[window.label_names]))
+        if horizon > declared:
+            logger.warning(
+                "%s: the last %d candles of the training window have no label, so labels look "
+                "further ahead than label_period_candles = %d says, and the last training labels "
+                "are made of validation prices. Raise it to %d.",
+                *(window.pair, horizon, declared, horizon),
+            )
         model.measure(window.candles.features, window.candles.targets, horizon)
         if settings.get("interval_coverage") is not None and model.intervals is None:
             logger.warning(
@@ -163,6 +171,12 @@ class WindowTrainer:
                 FEWEST,
             )
         return model
+
+
+def n_unknown(labels: pd.DataFrame) -> int:
+    """Count the candles at the end of a frame whose labels are not known yet."""
+    known = np.flatnonzero(labels.notna().all(axis=1))
+    return len(labels) - 1 - int(known[-1]) if len(known) else len(labels)
 
 
 def fit_seed(seed: int, pair: str, last_candle: Any) -> int:

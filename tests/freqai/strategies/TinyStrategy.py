@@ -13,7 +13,8 @@ class TinyStrategy(IStrategy):
     Settings, all optional: ``nan_at`` and ``inf_at`` are the candle with such a feature,
     ``relabel_from`` is the date from which all labels are 7, ``unlabelled_hour`` is the hour of
     the day without labels, ``labelled_from`` the date of the first label, ``no_features`` leaves
-    no feature and ``no_label`` no label, ``text_at`` is the date from which a feature is text.
+    no feature and ``no_label`` no label, ``text_at`` is the date from which a feature is text,
+    ``horizon`` is how many candles the label looks ahead, whatever the configuration says.
     """
 
     INTERFACE_VERSION = 3
@@ -58,7 +59,8 @@ class TinyStrategy(IStrategy):
         return dataframe
 
     def set_freqai_targets(self, dataframe: DataFrame, metadata: dict, **kwargs) -> DataFrame:
-        horizon = self.config["freqai"]["feature_parameters"]["label_period_candles"]
+        declared = self.config["freqai"]["feature_parameters"]["label_period_candles"]
+        horizon = self.tiny.get("horizon", declared)
         label = dataframe["close"].shift(-horizon) / dataframe["close"] - 1
         if "relabel_from" in self.tiny:
             label = label.mask(dataframe["date"] >= pd.Timestamp(self.tiny["relabel_from"]), 7.0)

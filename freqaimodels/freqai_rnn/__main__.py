@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from .commands.arguments import Subparsers
+from .commands.check import add_check
 from .commands.compare import add_compare
 from .commands.deploy import add_deploy
 from .commands.new import add_new
@@ -18,6 +19,7 @@ from .commands.sample_data import add_sample_data
 
 SUBCOMMANDS: tuple[Callable[[Subparsers], None], ...] = (
     add_new,
+    add_check,
     add_path,
     add_sample_data,
     add_report,

@@ -26,7 +26,8 @@ ALLOWED: dict[str, set[str]] = {
     "freqai": {"columns", "errors", "files", "metrics", "estimators", "parallel"},
     "evaluation": {"columns", "files", "metrics"},
     "__init__": {"estimators", "network"},
-    "commands": {"__init__", "files", "sample_data", "evaluation", "freqai"},
+    "checks": {"evaluation", "freqai"},
+    "commands": {"__init__", "files", "sample_data", "evaluation", "freqai", "checks"},
     "__main__": {"commands"},
     "freqai_model": {"estimators", "freqai"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +27,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.main import main as freqtrade_main
 from freqtrade.resolvers import StrategyResolver
 
+from freqai_rnn.__main__ import main
 from freqai_rnn.freqai.trained_model import TrainedModel
 
 HERE = Path(__file__).resolve().parent
@@ -209,6 +212,19 @@ def recording(**feature_parameters: Any) -> dict[str, Any]:
 def recorded(host: Host, position: int = 0) -> dict[str, npt.NDArray[Any]]:
     """What the estimator of a slice was given, the fields of ``TrainingCandles``."""
     return dict(np.load(host.model_files()[position].parent / "candles.npz"))
+
+
+def own_command(line: list[str]) -> subprocess.CompletedProcess[str]:
+    """`freqai-rnn` in this process: a new one takes seconds to import freqtrade."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main(line)
+    finally:
+        root.handlers, root.level = handlers, level
+    return subprocess.CompletedProcess(line, code, out.getvalue(), err.getvalue())
 
 
 class _Lines(logging.Handler):

@@ -22,10 +22,15 @@ def add_configuration_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--userdir", type=Path, metavar="DIR", help="default: user_data")
 
 
+def add_datadir_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of the candles."""
+    parser.add_argument("--datadir", type=Path, metavar="DIR", help="of the candles")
+
+
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the commands have that evaluate predictions."""
     add_configuration_arguments(parser)
-    parser.add_argument("--datadir", type=Path, metavar="DIR", help="of the candles")
+    add_datadir_argument(parser)
     parser.add_argument("--timerange", default="", metavar="YYYYMMDD-YYYYMMDD")
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="default: reports in the user folder"

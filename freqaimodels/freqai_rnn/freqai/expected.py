@@ -39,11 +39,13 @@ N_CANDLES = 500
 class Expectation:
     """Holds what the models of a bot must be.
 
-    :ivar config: freqtrade's, as a bot reads it.
+    :ivar config: freqtrade's, as a bot or a backtest reads it.
+    :ivar estimator: unfitted, with all parameters.
     :ivar settings: all that shapes them, see ``folders.shaping_settings``.
     """
 
     config: dict[str, Any]
+    estimator: CandleRegressor
     settings: Mapping[str, Any]
     strategy: IStrategy
 
@@ -112,18 +114,27 @@ def _made_up(timeframe: str) -> pd.DataFrame:
     )
 
 
-def expectation(files: Sequence[Path], user_data: Path | None) -> Expectation:
-    """Read a configuration as `freqtrade trade` does.
+def expectation(
+    files: Sequence[Path],
+    user_data: Path | None,
+    *,
+    is_backtest: bool = False,
+    **options: str | None,
+) -> Expectation:
+    """Read a configuration as `freqtrade trade` or `freqtrade backtesting` does.
 
     :param files: later ones win.
     :param user_data: freqtrade's user folder; None takes the configuration's, or ``user_data``.
-    :raises ValueError: for what a bot would refuse, and for a model that is not of this package.
+    :param options: of freqtrade's command line, such as ``timerange``; None for those not given.
+    :raises ValueError: for what freqtrade would refuse, and for a model not of this package.
     """
     arguments: dict[str, Any] = {"config": [str(path) for path in files]}
     if user_data is not None:
         arguments["user_data_dir"] = str(user_data)
+    runmode = RunMode.BACKTEST if is_backtest else RunMode.DRY_RUN
+    arguments |= {name: value for name, value in options.items() if value is not None}
     try:
-        config = Configuration(arguments, RunMode.DRY_RUN).get_config()
+        config = Configuration(arguments, runmode).get_config()
         strategy = StrategyResolver.load_strategy(config)
         validate_config_consistency(config)
         prototype = _prototype(config)
@@ -135,7 +146,7 @@ def expectation(files: Sequence[Path], user_data: Path | None) -> Expectation:
     estimator = estimator_from_config(config, prototype)
     values = network_values(strategy, configured)
     (estimator,) = network_candidates(estimator, values, configured).values()
-    return Expectation(config, shaping_settings(config, estimator), strategy)
+    return Expectation(config, estimator, shaping_settings(config, estimator), strategy)
 
 
 def _prototype(config: Mapping[str, Any]) -> CandleRegressor:

@@ -88,10 +88,10 @@ class Lookahead:
         Beyond the pair only where FreqAI gets the plain candles; others cannot be foreseen.
         """
         yield from self._tasks_of_pair(candles, dk.config, dk.pair, strategy, networks)
-        if not _plain_candles(dk.pair, strategy).equals(candles):
+        if not plain_candles(dk.pair, strategy).equals(candles):
             return
         for pair in later:
-            plain = _plain_candles(pair, strategy)
+            plain = plain_candles(pair, strategy)
             yield from self._tasks_of_pair(plain, dk.config, pair, strategy, networks)
 
     def _tasks_of_pair(
@@ -117,7 +117,7 @@ class Lookahead:
             if not missing:
                 continue
             try:
-                window = self._trainer.prepare(_training_frame(candles, trained, dk, strategy), dk)
+                window = self._trainer.prepare(training_frame(candles, trained, dk, strategy), dk)
             except Exception as error:  # FreqAI's loop meets it too, and reports it
                 logger.debug("%s cannot be trained: %s", dk.data_path, error)
                 continue
@@ -125,7 +125,7 @@ class Lookahead:
                 yield self._trainer.task(window, estimator)
 
 
-def _training_frame(
+def training_frame(
     candles: pd.DataFrame, trained: TimeRange, dk: FreqaiDataKitchen, strategy: IStrategy
 ) -> pd.DataFrame:
     """Return what FreqAI's loop gives to ``train`` for this window."""
@@ -141,7 +141,7 @@ def _training_frame(
     return frame
 
 
-def _plain_candles(pair: str, strategy: IStrategy) -> pd.DataFrame:
+def plain_candles(pair: str, strategy: IStrategy) -> pd.DataFrame:
     """Return what a backtest hands to a strategy for a pair, if nothing comes before FreqAI."""
     candles: pd.DataFrame = strategy.dp.get_pair_dataframe(pair)
     if not candles.empty:

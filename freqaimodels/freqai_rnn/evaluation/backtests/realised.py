@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from freqtrade.data.history import get_datahandler
-from freqtrade.enums import CandleType
-from freqtrade.misc import pair_to_filename
+
+from .candles import stored_candles
 
 KNOWN_LABELS = {"&-return": "return", "&-s_close": "mean-return"}
 """Names with one meaning: this project's label, and that of FreqAI's example strategy."""
@@ -80,19 +79,8 @@ def read_closes(datadir: Path, pair: str, timeframe: str, trading_mode: str) -> 
     :param trading_mode: of the configuration; futures have candles of their own.
     :raises FileNotFoundError: if there are no candles in a readable format.
     """
-    kind = CandleType.get_default(trading_mode)
-    for data_format in ("feather", "parquet"):
-        handler = get_datahandler(datadir, data_format)
-        # load_pair_history would warn about a missing feather file before it finds the other.
-        candles = handler.ohlcv_load(pair, timeframe, kind, warn_no_data=False)
-        if len(candles):
-            return pd.Series(candles["close"].to_numpy(np.float64), index=candles["date"])
-    folder = datadir / "futures" if kind == CandleType.FUTURES else datadir
-    name = pair_to_filename(pair)
-    raise FileNotFoundError(
-        f"The candles {folder / name}-{timeframe}.feather are missing, which tell what {pair} did: "
-        "give their folder with --datadir (feather and parquet can be read)."
-    )
+    candles = stored_candles(datadir, pair, timeframe, trading_mode)
+    return pd.Series(candles["close"].to_numpy(np.float64), index=candles["date"])
 
 
 def realised_labels(close: pd.Series, definition: str, label_period_candles: int) -> pd.Series:

@@ -1,0 +1,116 @@
+"""Checks a configuration and its strategy before anything runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..freqai.config import retrains
+from ..freqai.expected import Expectation
+from ..freqai.plan import Plan, plan
+from ..freqai.trial import Trial, TrialTraining, TrialWindow
+from .candles import check_candles, newest_candle, read_candles
+from .costs import check_costs
+from .features import check_features
+from .findings import Findings, some
+
+ENOUGH_SECONDS = 10.0
+"""Trainings are tried one after the other until this much time is spent on them."""
+MOST_PAIRS = 4
+"""The first windows of so many pairs are looked at."""
+LONGEST_SECONDS = 60.0
+"""A single one is stopped then."""
+
+
+def check_configuration(expected: Expectation, datadir: Path, spread: float) -> Findings:
+    """Try what a configuration will train; all that is written is in a temporary folder.
+
+    :param expected: of a backtest, or without a timerange of a bot.
+    :param datadir: freqtrade's folder of candles.
+    :param spread: between bid and ask, as a fraction of the price, on top of the fees.
+    :raises ValueError: for what the model would refuse.
+    """
+    config, findings = expected.config, Findings()
+    mode = str(config.get("trading_mode") or "spot")
+    newest = newest_candle(datadir, expected.pairs, config["timeframe"], mode)
+    with tempfile.TemporaryDirectory() as name:
+        planned = plan(expected, newest, Path(name))
+        _tell_plan(planned, findings)
+        stored = read_candles(planned, datadir, findings)
+        check_candles(planned, stored, findings)
+        if findings.wrong or len(stored) < len(planned.series()):
+            return findings
+        trial, first = Trial(planned, Path(name)), planned.windows[0]
+        windows = [trial.look(pair, first) for pair in expected.pairs[:MOST_PAIRS]]
+        trained = list(_trained(trial, windows))
+    check_features(windows, findings)
+    horizon = config["freqai"]["feature_parameters"].get("label_period_candles", 0)
+    check_costs(windows, horizon, config.get("fee"), spread, findings)
+    _tell_time(planned, windows, trained, findings)
+    return findings
+
+
+def _tell_plan(planned: Plan, findings: Findings) -> None:
+    expected, config, facts = planned.expected, planned.config, findings.facts
+    pairs, windows, freqai = expected.pairs, planned.windows, config["freqai"]
+    facts["model"] = f"{config['freqaimodel']}, {config['strategy']}"
+    facts["pairs"] = f"{len(pairs)}: {some(pairs)}"
+    methods = [one.get("method") for one in config.get("pairlists", [])]
+    if methods not in ([], ["StaticPairList"]):
+        findings.unusual.append(
+            f"pairlists {some(methods)} choose the pairs when it runs: the {len(pairs)} listed are "
+            "checked."
+        )
+    days = f"{freqai['train_period_days']} days of {config['timeframe']} candles each"
+    if planned.is_bot:
+        hours = freqai.get("live_retrain_hours", 0)
+        facts["windows"] = f"1 a pair every {hours} hours (live_retrain_hours), {days}"
+    else:
+        facts["windows"] = (
+            f"{len(windows)} a pair, {days}, from {windows[0].first:%Y-%m-%d}; predictions from "
+            f"{windows[0].end:%Y-%m-%d} to {windows[-1].predicted_until:%Y-%m-%d}"
+        )
+    n_windows = max(1, len(windows))
+    trainings = f"{planned.n_trainings} ({len(pairs)} pairs × {n_windows} windows)"
+    if not retrains(freqai):
+        trainings = 'none, as retrain is "never"'
+    elif n_done := planned.n_on_disk():
+        trainings += f", {n_done} of them on disk already"
+    facts["trainings"] = trainings
+
+
+def _trained(trial: Trial, windows: Sequence[TrialWindow]) -> Iterator[TrialTraining]:
+    """Train on one window after the other until it took long enough."""
+    spent = 0.0
+    for window in windows:
+        trained = trial.train(window, LONGEST_SECONDS)
+        yield trained
+        spent += trained.seconds
+        if spent > ENOUGH_SECONDS:
+            return
+
+
+def _tell_time(
+    planned: Plan,
+    windows: Sequence[TrialWindow],
+    trials: Sequence[TrialTraining],
+    findings: Findings,
+) -> None:
+    seconds = [one.seconds for one in trials]
+    mean = sum(seconds) / len(seconds)
+    of_features = max(one.seconds for one in windows)
+    left = planned.n_trainings - planned.n_on_disk()
+    n_jobs = planned.n_jobs if planned.n_jobs > 0 else os.cpu_count() or 1
+    total = left * mean / min(n_jobs, max(left, 1)) + of_features * len(planned.expected.pairs)
+    least = "at least " if any(one.was_stopped for one in trials) else ""
+    jobs = f", {n_jobs} at once" if n_jobs > 1 else ""
+    findings.facts["time"] = (
+        f"{least}{total / 60:.1f} minutes: {left} trainings of {least}{mean:.1f} s, as "
+        f"{len(trials)} took here{jobs}, and {of_features:.1f} s a pair for the features"
+    )
+    saved = [one.n_bytes for one in trials if not one.was_stopped]
+    if saved:
+        size = sum(saved) / len(saved)
+        findings.facts["disk"] = f"{left * size / 1e6:.1f} MB, {size / 1e6:.2f} MB a training"

@@ -1,0 +1,58 @@
+"""Computes how good predictions must be to pay for their trades. Imports pandas only of others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..evaluation.backtests.realised import KNOWN_LABELS
+from ..freqai.trial import TrialWindow
+from .findings import Findings, some
+
+BEST_IC = 0.096
+"""The highest rank IC of the walk-forward of docs/benchmarks.md."""
+COMMON_FEE = 0.001
+
+
+def break_even_ic(label_std: float, cost: float) -> float:
+    """Return the correlation from which a prediction of one standard deviation pays its costs.
+
+    Of a label that spreads σ, a prediction that stands z of its standard deviations from its mean
+    is followed by IC · z · σ on average.
+
+    :param cost: of entry and exit together, as a fraction of the price.
+    """
+    return cost / label_std if label_std > 0 else math.inf
+
+
+def check_costs(
+    windows: Sequence[TrialWindow], horizon: int, fee: float | None, spread: float, found: Findings
+) -> None:
+    """Add the break-even IC of the labels that are known to be returns.
+
+    :param horizon: candles that a label looks ahead.
+    :param fee: of one side, as configured; None where the exchange decides.
+    :param spread: between bid and ask, as a fraction of the price.
+    """
+    side = COMMON_FEE if fee is None else fee
+    cost = 2 * side + spread
+    origin = ", as none is configured" if fee is None else ""
+    pairs = some([window.pair for window in windows])
+    for name in (name for name in windows[0].labels if name in KNOWN_LABELS):
+        spreads = float(pd.concat([window.labels[name] for window in windows]).std())
+        needed = break_even_ic(spreads, cost)
+        found.facts[f"costs of {name}"] = (
+            f"{cost:.3%} for entry and exit (fee {side:.3%} a side{origin}, spread "
+            f"{spread:.3%}); the label "
+            f"spreads {spreads:.3%} over {horizon} candles ({pairs} to "
+            f"{windows[0].window.end:%Y-%m-%d}), so a prediction of one standard deviation pays "
+            f"from an IC of {needed:.3f}"
+        )
+        if needed > BEST_IC:
+            found.unusual.append(
+                f"{name}: an IC of {needed:.3f} pays the costs, and the best of docs/benchmarks.md "
+                f"is {BEST_IC}. Only predictions of more than {needed / BEST_IC:.1f} standard "
+                "deviations would pay then: trade on those, or raise label_period_candles."
+            )

@@ -1,0 +1,128 @@
+"""Says what a backtest or a bot of a configuration will train, before it does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from freqtrade.enums import RunMode
+from freqtrade.exceptions import OperationalException
+from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+
+from .config import parallelism_from_config, retrains
+from .expected import Expectation
+from .folders import fingerprint
+from .saved_models import model_path
+
+DAY = pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Is one training of a pair, and what it predicts; the ends are not part of it."""
+
+    first: pd.Timestamp
+    end: pd.Timestamp
+    predicted_until: pd.Timestamp
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Holds what will be trained.
+
+    :ivar windows: of every pair; a bot has one, up to the newest candle on disk, or none without.
+    :ivar config: freqtrade's, of a backtest of these windows.
+    """
+
+    expected: Expectation
+    config: dict[str, Any]
+    is_bot: bool
+    windows: tuple[Window, ...]
+
+    @property
+    def candle(self) -> pd.Timedelta:
+        """Return the length of a candle of the strategy."""
+        return pd.Timedelta(seconds=timeframe_to_seconds(self.config["timeframe"]))
+
+    @property
+    def candles_per_window(self) -> int:
+        """Return how many candles a training has if none is missing."""
+        days: int = self.config["freqai"]["train_period_days"]
+        return int(days * DAY // self.candle)
+
+    @property
+    def candles_needed(self) -> int:
+        """Return how many candles a window must have at least, see ``config.require_fitting``."""
+        freqai = self.config["freqai"]
+        horizon = freqai["feature_parameters"].get("label_period_candles", 0)
+        test_size = freqai.get("data_split_parameters", {}).get("test_size", 0.1)
+        needed = self.expected.estimator.sequence_length + horizon + 1
+        whole: float = needed + test_size if test_size >= 1 else needed / (1 - test_size)
+        return math.ceil(whole)
+
+    @property
+    def n_trainings(self) -> int:
+        """Return the number of trainings of the backtest, or of one round of the bot."""
+        if not retrains(self.config["freqai"]):
+            return 0
+        return len(self.expected.pairs) * max(1, len(self.windows))
+
+    @property
+    def n_jobs(self) -> int:
+        """Return how many of them run at once, as configured."""
+        return parallelism_from_config(self.config["freqai"]).n_jobs
+
+    def series(self) -> list[tuple[str, str]]:
+        """Return the pairs and timeframes that the features are made of."""
+        features = self.config["freqai"]["feature_parameters"]
+        timeframes = dict.fromkeys([self.config["timeframe"], *features["include_timeframes"]])
+        pairs = dict.fromkeys([*self.expected.pairs, *features.get("include_corr_pairlist", [])])
+        return [(pair, timeframe) for pair in pairs for timeframe in timeframes]
+
+    def n_on_disk(self) -> int:
+        """Count the models that a backtest left under these settings."""
+        name = f"settings-{fingerprint(self.expected.settings)}"
+        folder = self.expected.models / self.expected.identifier / name
+        return sum(
+            model_path(
+                folder / f"sub-train-{pair.split('/')[0]}_{window.end.timestamp():.0f}",
+                f"cb_{pair.split('/')[0].lower()}_{window.end.timestamp():.0f}",
+            ).is_file()
+            for pair in self.expected.pairs
+            for window in self.windows
+        )
+
+
+def plan(expected: Expectation, newest: pd.Timestamp | None, folder: Path) -> Plan:
+    """Lay out the windows with FreqAI's own arithmetic.
+
+    :param newest: where the candles on disk end, for a configuration without a timerange, which is
+        a bot's; None if there are none.
+    :param folder: for what FreqAI writes as soon as it is asked.
+    :raises ValueError: if FreqAI refuses the timerange or the periods.
+    """
+    config = {**expected.config, "runmode": RunMode.BACKTEST, "user_data_dir": folder}
+    is_bot = not config.get("timerange")
+    if is_bot and newest is None:
+        return Plan(expected, config, is_bot, ())
+    if is_bot and newest is not None:
+        config["timerange"] = f"{newest.timestamp():.0f}-{(newest + DAY).timestamp():.0f}"
+    return Plan(expected, config, is_bot, _windows(config))
+
+
+def _windows(config: Mapping[str, Any]) -> tuple[Window, ...]:
+    try:
+        kitchen = FreqaiDataKitchen(dict(config))
+    except OperationalException as error:
+        raise ValueError(str(error)) from error
+    return tuple(
+        Window(*map(pd.Timestamp, (trained.startdt, trained.stopdt, predicted.stopdt)))
+        for trained, predicted in zip(
+            kitchen.training_timeranges, kitchen.backtesting_timeranges, strict=True
+        )
+    )

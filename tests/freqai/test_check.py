@@ -1,0 +1,223 @@
+"""``freqai-rnn check`` beside what the real backtest does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tests.freqai.freqtrade_host import MIDDLE, ROOT, START, TWO_PAIRS, Host, own_command
+
+BEST_RANK_IC = 0.096  # of docs/benchmarks.md
+
+
+def check(host: Host, *arguments: str, overlay: dict[str, Any] | None = None) -> tuple[int, str]:
+    """Exit code, and all that is printed."""
+    line = ["check", "--userdir", str(host.user_data), "--datadir", str(host.candles)]
+    for path in host.config(overlay):
+        line += ["-c", str(path)]
+    done = own_command([*line, *arguments])
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def fact(text: str, name: str) -> str:
+    (found,) = re.findall(rf"^{re.escape(name)} +(.*)$", text, flags=re.MULTILINE)
+    return found
+
+
+def unusual(text: str) -> list[str]:
+    _, _, below = text.partition("\nunusual:")
+    return [line for line in below.partition("\nwrong:")[0].splitlines() if line.startswith("- ")]
+
+
+def shortened(host: Host, tmp_path: Path, keep: Any) -> Host:
+    """The same candles, of which only some are left."""
+    folder = tmp_path / "some"
+    folder.mkdir()
+    for path in host.candles.glob("*.feather"):
+        candles = pd.read_feather(path)
+        candles[keep(candles["date"])].reset_index(drop=True).to_feather(folder / path.name)
+    return Host(host.user_data, folder)
+
+
+@pytest.mark.parametrize("end", ["20190605", "20190608", "20190612"])
+def test_the_number_of_trainings_is_that_of_the_backtest(host, end):
+    overlay = {**TWO_PAIRS, "timerange": f"20190601-{end}"}
+    code, text = check(host, overlay=overlay)
+    assert code == 0, text
+    trainings = int(fact(text, "trainings").split()[0])
+    run = host.backtest(overlay=overlay)
+    assert run.n_trainings == trainings
+    assert f", {trainings} of them on disk already" in check(host, overlay=overlay)[1]
+
+
+def test_the_sample_configuration_trains_six_times(tmp_path):
+    """As README says of `make backtest`."""
+    from freqai_rnn.freqai.expected import expectation  # freqtrade warns when it is imported
+    from freqai_rnn.freqai.plan import plan
+
+    files = [ROOT / "config/config.json", ROOT / "config/offline.json"]
+    paths = {"strategy_path": str(ROOT / "strategies"), "freqaimodel": "LSTMRegressor"}
+    paths["freqaimodel_path"] = str(ROOT / "freqaimodels")
+    (tmp_path / "user_data").mkdir()
+    expected = expectation(files, tmp_path / "user_data", is_backtest=True, **paths)
+    assert plan(expected, None, tmp_path).n_trainings == 6
+
+
+def test_targets_are_those_that_the_training_counts(host):
+    _, text = check(host)
+    run = host.backtest()
+    logged = re.search(r"(\d+) training and (\d+) validation windows of 6", run.log)
+    told = re.search(r"(\d+) to train on and (\d+) to validate", fact(text, "targets"))
+    assert told.groups() == logged.groups()
+    assert fact(text, "features").startswith(f"{len(run_features(host))};")
+
+
+def run_features(host: Host) -> list[str]:
+    return host.models()[0].feature_names
+
+
+def test_the_disk_is_what_the_trainings_take(host):
+    _, text = check(host)
+    told = float(re.match(r"([\d.]+) MB", fact(text, "disk"))[1])
+    host.backtest()
+    folders = host.settings_folders()[-1].glob("sub-train-*")
+    taken = sum(path.stat().st_size for folder in folders for path in folder.iterdir()) / 1e6
+    assert told == pytest.approx(taken, rel=0.1, abs=0.1)
+
+
+def test_nothing_of_it_is_left(host):
+    check(host)
+    left = [path for path in host.user_data.rglob("*") if path.is_file()]
+    assert {path.name for path in left} == {"small.json", "overlay.json"}
+
+
+MODEL, FEATURES = "model_training_parameters", "feature_parameters"
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "a misspelt setting": ({"freqai": {MODEL: {"hiden_size": 8}}}, "hiden_size"),
+    "a setting out of range": ({"freqai": {MODEL: {"dropout": 1.5}}}, "dropout must be .* 1.5"),
+    "a setting in another section": ({"freqai": {"hidden_size": 8}}, "is not read there"),
+    "shuffled candles": (
+        {"freqai": {"data_split_parameters": {"shuffle": True}}},
+        "shuffle must be false",
+    ),
+    "a window longer than the training": (
+        {"freqai": {MODEL: {"sequence_length": 1000}}},
+        "sequence_length=1000 .* Raise train_period_days",
+    ),
+    "no such strategy": ({"strategy": "NoStrategy"}, "NoStrategy"),
+    "no such model": ({"freqaimodel": "NoRegressor"}, "There is no freqaimodel NoRegressor"),
+    "a model of freqtrade's": ({"freqaimodel": "LightGBMRegressor"}, "one of this package"),
+    "no label": ({"tiny": {"no_label": True}}, "the strategy has no label"),
+    "a feature that is text": (
+        {"tiny": {"text_at": "2019-05-20"}},
+        "must hold numbers, got 'high'",
+    ),
+    "an infinite feature": ({"tiny": {"inf_at": "2019-05-20"}}, "Infinite values in 1 columns"),
+    "an open timerange": ({"timerange": "20190601-"}, "open ended"),
+    "no candles of a timeframe": (
+        {"freqai": {FEATURES: {"include_timeframes": ["1h", "4h"]}}},
+        r"1 of 2 series of candles are not in .*BTC/USD 4h",
+    ),
+    "a window before all candles": (
+        {"timerange": "20171001-20171003"},
+        "480 of 480 candles of the window from 2017-09-11 .* 12 are needed",
+    ),
+    "half a day of training": ({"freqai": {"train_period_days": 0.5}}, "train_period_days|0.5"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_configuration_is_named_before_any_training(host, fault):
+    overlay, message = BROKEN[fault]
+    code, text = check(host, overlay=overlay)
+    assert code == 1, text
+    told = [line for line in text.splitlines() if line.startswith(("error: ", "- "))]
+    assert re.search(message, "\n".join(told)), text
+    assert "time " not in text, "something was trained"
+
+
+def test_a_configuration_that_is_no_json_is_named(host):
+    files = host.config()
+    files[-1].write_text('{"timerange": ')
+    done = own_command(["check", "-c", str(files[-1]), "--userdir", str(host.user_data)])
+    assert done.returncode == 1
+    assert f"error: {files[-1]} must be JSON" in done.stderr
+
+
+def test_a_sound_configuration_has_nothing_wrong(host):
+    code, text = check(host)
+    assert code == 0
+    assert "\nwrong: nothing" in text
+    assert fact(text, "windows").endswith("from 2019-06-01 to 2019-06-08")
+
+
+def test_features_that_wander_or_stand_still_are_unusual(host):
+    _, text = check(host, overlay={"strategy": "PriceStrategy"})
+    (one,) = [line for line in unusual(text) if "one value in a whole window" in line]
+    assert one.startswith("- 1 of 6 features")
+    assert "%-one" in one
+    (walks,) = [line for line in unusual(text) if "random walks" in line]
+    assert walks.startswith("- 1 of 6 features")
+    assert "%-price" in walks
+    assert not [line for line in unusual(check(host)[1]) if "features" in line]
+
+
+def test_windows_that_begin_before_the_candles_are_unusual(host, tmp_path):
+    """The first window is that of 20 days before START, the second of 20 before MIDDLE."""
+    later = shortened(host, tmp_path, lambda date: date >= MIDDLE - pd.Timedelta(days=15))
+    code, text = check(later)
+    (line,) = unusual(text)[:1]
+    assert code == 0
+    assert "216 of 480 candles of the window from 2019-05-12 to 2019-06-01 are missing" in line
+    assert "begin on 2019-05-21 (2 of 2 windows)" in line
+
+
+def test_holes_and_an_early_end_are_unusual(host, tmp_path):
+    def keep(date: pd.Series) -> pd.Series:
+        hole = (date >= START - pd.Timedelta(days=10)) & (date < START - pd.Timedelta(days=9))
+        return ~hole & (date < MIDDLE)
+
+    _, text = check(shortened(host, tmp_path, keep))
+    assert any(
+        "24 of 480 candles since 2019-05-12 are missing in holes" in u for u in unusual(text)
+    )
+    assert any("the candles end on 2019-06-05 00:00" in u for u in unusual(text))
+
+
+def test_the_break_even_is_the_cost_over_the_spread_of_the_label(host):
+    _, text = check(host, "--spread", "0.1")
+    path = host.candles / "BTC_USD-1h.feather"
+    candles = pd.read_feather(path).set_index("date").asfreq("h")
+    close = candles["close"].ffill()
+    window = close[(close.index >= START - pd.Timedelta(days=20)) & (close.index < START)]
+    needed = (2 * 0.001 + 0.001) / (window.shift(-3) / window - 1).std()
+    costs = fact(text, "costs of &-return")
+    assert costs.startswith("0.300% for entry and exit (fee 0.100% a side, spread 0.100%)")
+    assert float(costs.split()[-1]) == pytest.approx(needed, abs=5e-4)
+    assert any("pays the costs" in line for line in unusual(text)) == (needed > BEST_RANK_IC)
+
+
+def test_without_a_timerange_it_is_a_bot_that_trains_each_pair_again(host):
+    code, text = check(
+        host, overlay={**TWO_PAIRS, "timerange": "", "freqai": {"live_retrain_hours": 6}}
+    )
+    assert code == 0, text
+    assert fact(text, "windows").startswith("1 a pair every 6 hours (live_retrain_hours)")
+    assert fact(text, "trainings").startswith("2 (2 pairs × 1 windows)")
+
+
+def test_a_bot_whose_candles_are_not_on_disk_is_told_so(host, tmp_path):
+    empty = Host(host.user_data, tmp_path / "none")
+    code, text = check(empty, overlay={"timerange": ""})
+    assert code == 0, text
+    (line,) = unusual(text)
+    assert "1 of 1 series of candles are not in" in line
+
+
+def test_a_warning_of_the_model_is_among_what_is_unusual(host):
+    _, text = check(host, overlay={"hidden_size": 8})
+    assert "- hidden_size (= 8) at the top of the configuration is not read there" in text

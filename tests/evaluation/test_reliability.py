@@ -188,6 +188,14 @@ def test_it_is_said_whether_intervals_held_as_many_as_they_were_to(held, says):
     assert f"{held:.1%} ± 1.0%" in first
 
 
+@pytest.mark.parametrize(("explained", "is_most"), [(0.9, True), (0.3, False)])
+def test_a_width_is_called_the_market_s_only_where_most_of_it_is(explained, is_most):
+    found = replace(measured(candles(np.zeros(50))), explained=explained)
+    (line,) = [line for line in findings(found) if "volatility alone" in line]
+    assert line.startswith(f"{explained:.0%} of what makes them wider")
+    assert ("how wild the market is" in line) is is_most
+
+
 @pytest.mark.parametrize(
     ("gained", "says"),
     [

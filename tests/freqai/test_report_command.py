@@ -72,6 +72,8 @@ def test_report_of_this_model(trained: Host, capsys):
     assert run["scores"][0]["n_evaluated"] == 2 * 7 * 24
     assert run["trainings"][0]["history"]["evaluations"]
     assert run["warnings"] == []
+    assert run["reliability"]["aimed_coverage"] == 0.8
+    assert run["reliability"]["n_candles"] == 2 * 7 * 24
 
 
 def test_report_of_freqais_own_lightgbm(host: Host, capsys):
@@ -80,6 +82,7 @@ def test_report_of_freqais_own_lightgbm(host: Host, capsys):
     assert run["model"] == "LightGBMRegressor"
     assert "--freqaimodel LightGBMRegressor" in run["command"]
     assert run["trainings"][0]["history"] is None
+    assert run["reliability"] is None
     # the labels computed here are those FreqAI was trained on
     assert run["warnings"] == []
     assert not any("Too good" in line for line in run["scores"][0]["warnings"])

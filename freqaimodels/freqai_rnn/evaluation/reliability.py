@@ -248,9 +248,14 @@ def findings(found: Reliability) -> Iterator[str]:
             "that follows an exponentially weighted volatility and holds as many."
         )
     if not np.isnan(found.explained):
+        most = found.explained > 0.5
         yield (
-            f"{found.explained:.0%} of what makes them wider and narrower is that volatility "
-            "alone: the width tells how wild the market is, and little of the model."
+            f"{found.explained:.0%} of what makes them wider and narrower is that volatility alone"
+            + (
+                ": the width tells how wild the market is, and little of the model."
+                if most
+                else "."
+            )
         )
     if found.tenths:
         first, last = found.tenths[0], found.tenths[-1]

@@ -61,7 +61,8 @@ def _coverage_over_time(found: Reliability) -> Chart:
     return Chart(
         "Coverage over time",
         "By first day of the week, or of the month in a longer backtest. Where a whisker (two "
-        "standard errors) does not reach the dashed line, intervals held too little or too much.",
+        "standard errors) does not reach the dashed line, intervals held too little or too much; "
+        "without one there are too few candles to say.",
         figure,
         size="half",
     )

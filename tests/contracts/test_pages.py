@@ -67,6 +67,9 @@ def unknown_names(text: str) -> list[str]:
 def setting_error(text: str) -> str:
     """Why the model would refuse a JSON block; empty if it would not."""
     freqai = json.loads(text.replace('"cuda"', '"cpu"'))  # refused where there is none
+    freqai["feature_parameters"] = {"label_period_candles": 4} | freqai.get(
+        "feature_parameters", {}
+    )
     prototype = EnsembleRegressor() if "__" in text else RecurrentRegressor()
     try:
         estimator_from_config({"freqai": freqai}, prototype)

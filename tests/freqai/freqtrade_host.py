@@ -139,7 +139,7 @@ class Host:
         seen = self.user_data / "seen"
         shutil.rmtree(seen, ignore_errors=True)
         line += arguments
-        log = _in_new_process(line, self.python) if new_process else _in_this_process(line)
+        log = _in_new_process(line, self.python) if new_process else in_this_process(line)
         return Run(log, {path.stem: pd.read_feather(path) for path in seen.glob("*.feather")})
 
     def backtest(
@@ -237,7 +237,7 @@ class _Lines(logging.Handler):
         self.lines.append(self.format(record))
 
 
-def _in_this_process(line: list[str]) -> str:
+def in_this_process(line: list[str]) -> str:
     handler, root = _Lines(), logging.getLogger()
     handlers, level = list(root.handlers), root.level
     root.addHandler(handler)

@@ -140,7 +140,11 @@ REFUSED = {
         2,
         ["n_job (= 2) is not a setting; did you mean n_jobs?"],
     ),
-    "n_jobs": (f"{MODEL}.n_jobs", 0, ["n_jobs must be a whole number of at least 1, or -1", "0"]),
+    "n_jobs": (
+        f"{MODEL}.n_jobs",
+        0,
+        ["n_jobs must be a whole number of at least 1 and at most 1024, or -1", "0"],
+    ),
     "n_jobs of another type": (f"{MODEL}.n_jobs", True, ["n_jobs must be a whole", "got True"]),
     "parallel_backend": (
         f"{MODEL}.parallel_backend",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
-from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 from freqtrade.exceptions import OperationalException
 
@@ -19,6 +18,7 @@ from ..estimators.base import (
 )
 from ..estimators.intervals import COVERAGE
 from ..parallel.parallelism import Parallelism
+from .host_settings import is_number, require_candles, require_host_settings, require_recordable
 
 logger = logging.getLogger(__name__)
 
@@ -49,42 +49,6 @@ PYTORCH_NAMES = {
 """Names of freqtrade's PyTorch models, and ours."""
 
 
-class HostRule(NamedTuple):
-    """Says what a value of FreqAI's own must be, which FreqAI itself does not check."""
-
-    section: str
-    name: str
-    text: str
-    holds: Callable[[Any], bool]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _is_whole(value: Any, minimum: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
-
-
-HOST_RULES = (
-    HostRule(
-        "feature_parameters.",
-        "label_period_candles",
-        "a whole number of at least 0, the candles that a label looks ahead",
-        lambda value: _is_whole(value, 0),
-    ),
-    HostRule(
-        "data_split_parameters.",
-        "test_size",
-        "a share of the candles of at least 0 and below 1, or a whole number of candles",
-        lambda value: _is_whole(value, 0) or (_is_number(value) and 0 <= value < 1),
-    ),
-    HostRule(
-        "", "max_candidates", "a whole number of at least 1", lambda value: _is_whole(value, 1)
-    ),
-)
-
-
 def estimator_from_config(config: Mapping[str, Any], prototype: CandleRegressor) -> CandleRegressor:
     """Give a model's estimator the parameters of freqtrade's configuration.
 
@@ -96,8 +60,8 @@ def estimator_from_config(config: Mapping[str, Any], prototype: CandleRegressor)
     given = freqai.get("model_training_parameters", {})
     own = prototype.get_params()
     names = [*prototype.parameter_names(), *NOT_OF_THE_MODEL]
-    _require_host_rules(freqai)
     _require_in_place(config, names)
+    require_host_settings(config)
     _refuse_pytorch_form(given, names)
     require_known(given, names)
     for name in given:
@@ -117,6 +81,7 @@ def estimator_from_config(config: Mapping[str, Any], prototype: CandleRegressor)
         with_those_it_has(prototype, validation_gap=horizon),
         {name: value for name, value in given.items() if name not in NOT_OF_THE_MODEL},
     )
+    require_recordable(freqai)
     for section, name in SHUFFLING:
         if freqai.get(section, {}).get(name, False):
             raise ValueError(
@@ -124,13 +89,6 @@ def estimator_from_config(config: Mapping[str, Any], prototype: CandleRegressor)
                 "of the candles is what a recurrent network learns from."
             )
     return estimator
-
-
-def _require_host_rules(freqai: Mapping[str, Any]) -> None:
-    for section, name, text, holds in HOST_RULES:
-        values = freqai.get(section.rstrip("."), {}) if section else freqai
-        if name in values and not holds(values[name]):
-            raise ValueError(f"freqai.{section}{name} must be {text}, got {values[name]!r}.")
 
 
 def _require_in_place(config: Mapping[str, Any], names: Iterable[str]) -> None:
@@ -199,7 +157,7 @@ def interval_coverage(freqai: Mapping[str, Any]) -> float | None:
     :raises ValueError: for a value out of range.
     """
     value = freqai.get("model_training_parameters", {}).get("interval_coverage", COVERAGE)
-    if value is not None and not (_is_number(value) and 0 < value < 1):
+    if value is not None and not (is_number(value) and 0 < value < 1):
         raise ValueError(
             f"{PLACE}.interval_coverage must be above 0 and below 1, or null for no intervals, got "
             f"{value!r}."
@@ -219,6 +177,7 @@ def require_fitting(freqai: Mapping[str, Any], sequence_length: int, candle_seco
             f"freqai.conv_width is {conv_width}, but sequence_length is "
             f"{sequence_length}: remove conv_width, it follows sequence_length."
         )
+    require_candles(freqai, candle_seconds)
     days = freqai.get("train_period_days", 0)
     test_size = freqai.get("data_split_parameters", {}).get("test_size", 0.1)
     candles = int(days * SECONDS_PER_DAY // candle_seconds)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from ..network.settings import Rule, is_whole, one_of, require_rules, setting
 
+MOST_JOBS = 1024
+"""A slip of the keyboard must not start a million processes."""
 JOBS = Rule(
-    "a whole number of at least 1, or -1 for all cores",
-    lambda value: is_whole(value) and (value >= 1 or value == -1),
+    f"a whole number of at least 1 and at most {MOST_JOBS}, or -1 for all cores",
+    lambda value: is_whole(value) and (1 <= value <= MOST_JOBS or value == -1),
 )
 ANYTHING = Rule("anything", lambda _value: True)  # what it must be depends on the backend
 

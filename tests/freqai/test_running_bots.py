@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -14,17 +13,17 @@ from tests.freqai.freqtrade_host import ENVIRONMENT, ROOT, Host
 from tests.freqai.test_archive import archive_of_two  # noqa: F401
 from tests.freqai.test_deploy import deploy, live, refused
 
-from freqai_rnn.freqai.running import hold, running_bots
+from freqai_rnn.freqai.running import hold, let_go, running_bots
 
 HOLD = """
 import sys
 from pathlib import Path
-from freqai_rnn.freqai.running import hold
+from freqai_rnn.freqai.running import hold, let_go
 
 lock = hold(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
-lock.release()
+let_go(lock)
 """
 
 
@@ -77,6 +76,7 @@ def test_once_the_bot_has_ended_its_folder_is_free(
         bot.wait()
     else:
         bot.communicate("", timeout=60)
+        assert not list(live(deployed).glob("*.lock"))
     done = deploy(deployed, "--identifier", "live", "--force")
     assert done.returncode == 0, done.stderr
     assert not list(live(deployed).glob("*.lock"))
@@ -86,12 +86,8 @@ def test_a_bot_is_not_in_its_own_way_and_two_are_named(deployed: Host, bot: subp
     own = hold(live(deployed))
     again = hold(live(deployed))  # as a bot does that loads its configuration again
     assert running_bots(live(deployed)) == [of(bot)]
-    again.release()
+    let_go(again)
     assert own.is_locked
-    own.release()
-    (left,) = {path.name for path in live(deployed).glob("*.lock")} - {lock_of(os.getpid())}
-    assert left == lock_of(bot.pid)
-
-
-def lock_of(process: int) -> str:
-    return f"bot.{platform.node()}.{process}.lock"
+    let_go(own)
+    (left,) = live(deployed).glob("*.lock")
+    assert left.name == f"bot.{platform.node()}.{bot.pid}.lock"

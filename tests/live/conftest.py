@@ -56,6 +56,9 @@ def bot_runs(
                 deployments.deploy_and_trade, folder / "deployed", exchange_url, markets[0]
             ),
             "unfit": pool.submit(deployments.mislead, folder / "unfit", exchange_url, markets),
+            "retrained": pool.submit(
+                deployments.deploy_and_train, folder / "retrained", exchange_url, markets[0]
+            ),
             "outlived": pool.submit(
                 deployments.outlive, folder / "outlived", exchange_url, markets[0]
             ),

@@ -12,7 +12,7 @@ import pandas as pd
 from tests.exchange.candles import Market
 from tests.live.bot import CONFIGS, ROOT, SMALL, Bot, environment
 from tests.live.host import candles, model_files, run
-from tests.live.restarts import flip_a_bit
+from tests.live.restarts import cut_in_half, flip_a_bit
 from tests.live.scenarios import FIVE, BotRun, newest, overlay, sha256_of, wait_for_candle
 
 PAIRS = ["BTC/USDT", "ETH/USDT"]
@@ -33,6 +33,20 @@ def deploy_and_trade(folder: Path, url: str, market: Market) -> BotRun:
         done.notes["candles"] = three_candles(bot, PAIRS)
         done.notes["process"] = bot.process.pid
         done.notes["refused"] = run_deploy(done.user_data, url, PAIRS, "--force").stderr
+        done.end(bot)
+    return done
+
+
+def deploy_and_train(folder: Path, url: str, market: Market) -> BotRun:
+    """A model of a backtest, deployed, and a bot that trains as ever."""
+    done = BotRun(folder / "user_data")
+    backtest(done.user_data, url, market)
+    deploy(done.user_data, url)
+    with Bot(done.user_data, url, overlay(PAIRS[:1], live_retrain_hours=0.02)) as bot:
+        bot.wait_for("Trained lstm")
+        bot.wait_for("Done training")
+        before = newest(bot)
+        wait_for_candle(bot, before + 2 * MINUTE)
         done.end(bot)
     return done
 
@@ -61,6 +75,7 @@ def mislead(folder: Path, url: str, markets: list[Market]) -> BotRun:
         first.end(bot)
     done.notes["resettled"] = first
     flip_a_bit(model_files(done.user_data, "ETH")[0])
+    cut_in_half(done.user_data / "models/live/settings.json")  # each model has its own in its file
     changed = {"strategy": "ChangedStrategy", **overlay(FIVE, **NEVER)}
     with Bot(done.user_data, url, changed) as bot:
         done.notes["candles"] = three_candles(bot, FIVE)

@@ -44,6 +44,20 @@ def test_a_pair_without_a_model_predicts_nothing_and_says_so_once(deployed: BotR
     assert deployed.log.count("ETH/USDT has no deployed model") == 1
 
 
+def test_a_bot_that_trains_predicts_with_the_deployed_model_until_it_has_its_own(
+    finished_run: Callable[[str], BotRun],
+) -> None:
+    retrained = finished_run("retrained")
+    models = model_files(retrained.user_data)
+    assert len(models) >= 2  # the deployed one, half an hour older, and its own
+    in_use = retrained.models_in_use()
+    own, later = (path.name.removesuffix("_model.zip") for path in (models[0], models[-1]))
+    assert in_use.iloc[0] == own
+    assert in_use.iloc[-1] == later != own
+    assert "No model ready" not in retrained.log
+    assert not retrained.errors
+
+
 def test_nothing_is_deployed_under_a_running_bot(deployed: BotRun) -> None:
     assert f"(process {deployed.notes['process']} on " in deployed.notes["refused"]
     assert "error: A bot runs on" in deployed.notes["refused"]
@@ -86,8 +100,10 @@ def test_a_model_that_does_not_fit_is_named_once_and_the_others_predict(
         "LTC/USDT": "that the model was trained on (with %-more)",
         "XRP/USDT": "other labels than the 1 that the model was trained on (with &-more)",
     }
-    assert len(unfit.errors) == 3, unfit.errors
-    for (pair, reason), error in zip(reasons.items(), unfit.errors, strict=True):
+    damaged, *errors = unfit.errors
+    assert "settings.json was damaged" in damaged
+    assert len(errors) == 3, errors
+    for (pair, reason), error in zip(reasons.items(), errors, strict=True):
         assert f"The model of {pair} cannot be used, and none is trained" in error
         assert reason in error
         assert "from scratch" not in error

@@ -208,10 +208,9 @@ def set_damaged_files_aside(folder: Path) -> None:
     :param folder: FreqAI's folder of the identifier; need not be there.
     """
     predictions, backup = (folder / f"historic_predictions.{name}pkl" for name in ("", "backup."))
-    models = folder / "pair_dictionary.json"
     readers: dict[Path, Callable[[bytes], Any]] = {
         folder / "settings.json": json.loads,
-        models: json.loads,
+        folder / "pair_dictionary.json": json.loads,
         folder / "global_metadata.json": json.loads,
         folder / "metric_tracker.json": json.loads,
         predictions: pickle.loads,
@@ -235,8 +234,6 @@ def set_damaged_files_aside(folder: Path) -> None:
                 error,
                 damaged.name,
             )
-            if path.name == "settings.json":
-                models.unlink(missing_ok=True)  # nobody knows any more what they were made with
     lost = predictions.with_name(predictions.name + ".damaged").is_file()
     if lost and backup.is_file() and not predictions.is_file():
         write_atomically(predictions, backup.read_bytes())

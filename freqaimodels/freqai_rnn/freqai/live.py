@@ -26,7 +26,7 @@ from .config import retrains
 from .drawer import open_drawer, set_damaged_files_aside
 from .kitchen import StrictKitchen
 from .names import Names, changed_names
-from .running import hold
+from .running import hold, let_go
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class LiveFreqaiModel(IFreqaiModel):
         if config["runmode"] in TRADE_MODES:
             self.dd = drawer = open_drawer(Path(self.full_path), self.config)
             self._bot_models = BotModels(self.config, drawer, retrains=self._retrains)
-            self._is_running = hold(Path(self.full_path))  # until shutdown or the process ends
+            self._lock = hold(Path(self.full_path))  # until shutdown or the process ends
         self._retry_at: dict[str, float] = {}
 
     def shutdown(self) -> None:
@@ -70,7 +70,7 @@ class LiveFreqaiModel(IFreqaiModel):
         try:
             super().shutdown()
         finally:
-            self._is_running.release()
+            let_go(self._lock)
 
     def start_live(
         self,

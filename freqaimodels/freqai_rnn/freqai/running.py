@@ -23,6 +23,13 @@ def hold(folder: Path) -> BaseFileLock:
     return lock
 
 
+def let_go(lock: BaseFileLock) -> None:
+    """Undo one ``hold``; the last one frees the folder."""
+    lock.release()
+    if not lock.is_locked:
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
 def running_bots(folder: Path) -> list[str]:
     """Name the other processes whose bots use a folder, ``4711 on myhost``."""
     found = []

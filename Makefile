@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OFFLINE := -c config/config.json -c config/offline.json
 
-.PHONY: install data backtest hyperopt dry-run report compare bench docs docs-serve dist \
+.PHONY: install data backtest hyperopt dry-run report compare bench docs docs-serve tutorial dist \
 	test test-live test-browser soak lint type check clean
 
 install: .venv/.installed
@@ -70,6 +70,10 @@ type: install
 # The site of docs/, in site/: seconds. NO_MKDOCS_2_WARNING quiets the theme's notice about its successor.
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The tutorial's commands once more, and what they print into its pages; minutes.
+tutorial: install
+	$(BIN)/python -m tests.tutorial
 
 docs-serve: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve

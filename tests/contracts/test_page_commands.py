@@ -210,7 +210,7 @@ def test_the_command_behind_make_backtest_is_the_one_shown():
 def test_the_quick_commands_of_the_command_line_page_work(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     commands = [words[1:] for words in commands_in(blocks_of("docs/reference/command-line.md")[0])]
-    new, _check, path, sample_data, *_ = commands
+    new, _check, _why, path, sample_data, *_ = commands
     assert (new[0], path, sample_data[0]) == ("new", ["path"], "sample-data")
     assert main(new) == 0
     assert (tmp_path / new[1] / "README.md").is_file()

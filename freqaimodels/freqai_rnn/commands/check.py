@@ -23,11 +23,18 @@ def add_check(subparsers: Subparsers) -> None:
         metavar="PERCENT",
         help="between bid and ask, added to the fees (default: 0)",
     )
+    parser.add_argument(
+        "--why",
+        action="store_true",
+        help="instead, after a backtest or of a bot: count candles by what blocked an entry",
+    )
+    parser.add_argument("--db-url", metavar="URL", help="of the bot's trades, for --why")
     parser.set_defaults(run=_run_check)
 
 
 def _run_check(arguments: argparse.Namespace) -> None:
     from ..checks.configuration import check_configuration
+    from ..checks.trades import why_no_trades
     from ..evaluation.backtests.configuration import read_configuration
     from ..freqai.expected import expectation
 
@@ -40,7 +47,12 @@ def _run_check(arguments: argparse.Namespace) -> None:
             datadir=str(read.datadir),
             timerange=arguments.timerange,
             freqaimodel=arguments.freqaimodel,
+            db_url=arguments.db_url,
         )
+        if arguments.why:
+            for line in why_no_trades(expected):
+                print(line)
+            return
         findings = check_configuration(expected, read.datadir, arguments.spread / 100)
     findings.unusual[:0] = dict.fromkeys(warnings)
     for line in findings.lines():

@@ -107,7 +107,7 @@ def read_runs(
     folder = predictions_folder(configuration.user_data / "models", identifier)
     settings, timeframe, pairs = _recorded_settings(folder, configuration)
     candle = candle_length(timeframe)
-    stored, warnings = _read_predictions(folder, pairs, timerange, candle)
+    stored, warnings = read_predictions(folder, pairs, timerange, candle)
     names = [name for name in stored.columns if f"{name}_mean" in stored.columns]
     results = results or configuration.user_data / "backtest_results"
     result = last_backtest(results, identifier.split("/settings-")[0])
@@ -161,12 +161,19 @@ def _recorded_settings(
     return settings, timeframe, [*(params.get("pairs") or []), *configuration.pairs]
 
 
-def _read_predictions(
+def read_predictions(
     folder: Path,
     pairs: list[str],
     timerange: tuple[pd.Timestamp | None, pd.Timestamp | None],
     candle: pd.Timedelta,
 ) -> tuple[pd.DataFrame, list[str]]:
+    """Read every stored prediction of a folder, all its columns, and warnings about them.
+
+    :param folder: that holds ``backtesting_predictions``.
+    :param pairs: of which each file must be one's.
+    :return: ``pair``, ``trained`` and FreqAI's columns, by pair and date.
+    :raises ValueError: for files of other pairs, and where none is within the timerange.
+    """
     frames = []
     for path in sorted(folder.glob("backtesting_predictions/*.feather")):
         match = FILE_NAME.fullmatch(path.name)

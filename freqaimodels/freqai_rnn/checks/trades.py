@@ -1,0 +1,88 @@
+"""Reads what a backtest or a bot left, to tell why it did not trade more."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from ..evaluation.backtests.predictions import read_predictions
+from ..evaluation.backtests.results import last_backtest, predictions_folder
+from ..freqai.expected import Expectation
+from ..freqai.plan import Plan, plan
+from ..freqai.replay import Replay, live_candles, live_predictions, live_trades
+from .why import Outcomes, PairCandles, reasons, table
+
+
+def why_no_trades(expected: Expectation) -> Iterator[str]:
+    """Yield the lines that count the candles of every pair by their reason.
+
+    :param expected: of the backtest that was run last, or without a timerange of a bot.
+    :raises FileNotFoundError: if nothing is stored.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        planned = plan(expected, None, Path(name))
+    config = expected.config
+    replay = Replay(expected.strategy, planned.config)
+    if planned.is_bot:
+        stored = live_predictions(expected.models / expected.identifier)
+        candles = {pair: live_candles(frame) for pair, frame in stored.items()}
+        trades, slots = live_trades(config["db_url"]), config["max_open_trades"]
+    else:
+        stored, candles = _of_backtest(planned, replay)
+        results = Path(config["user_data_dir"]) / "backtest_results"
+        summary = last_backtest(results, expected.identifier).summary
+        trades = pd.DataFrame(summary["trades"]) if summary.get("trades") else None
+        slots = summary.get("max_open_trades", 0)
+    end = None if planned.is_bot else max(frame["date"].max() for frame in candles.values())
+    outcomes = Outcomes(trades, slots, planned.candle, end)
+    found = {
+        pair: _reasons(pair, frame, candles[pair], replay, outcomes, expected)
+        for pair, frame in stored.items()
+    }
+    dates = pd.concat([frame["date"] for frame in stored.values()])
+    first, last = dates.min(), dates.max()
+    yield (
+        f"{len(dates):,} candles from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}, each by the "
+        "first reason that blocked an entry:"
+    )
+    yield ""
+    yield from table(found)
+
+
+def _of_backtest(
+    planned: Plan, replay: Replay
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """Return predictions for each candle of the timerange, and all candles, by pair."""
+    expected = planned.expected
+    folder = predictions_folder(expected.models, expected.identifier)
+    first, end = planned.windows[0].end, planned.windows[-1].predicted_until
+    stored, _ = read_predictions(folder, expected.pairs, (first, end), planned.candle)
+    columns = stored.columns.drop(["pair", "trained"])
+    candles = {pair: replay.candles(pair) for pair in expected.pairs}
+    predictions = {}
+    for pair, frame in candles.items():
+        dates = frame.loc[(frame["date"] >= first) & (frame["date"] < end), ["date"]]
+        own = stored.loc[stored["pair"] == pair, columns]
+        predictions[pair] = dates.merge(own, on="date", how="left").fillna(0)
+    return predictions, candles
+
+
+def _reasons(
+    pair: str,
+    predictions: pd.DataFrame,
+    candles: pd.DataFrame,
+    replay: Replay,
+    outcomes: Outcomes,
+    expected: Expectation,
+) -> pd.Series:
+    labels = [name for name in predictions.columns if f"{name}_std" in predictions.columns]
+    is_counted = candles["date"].isin(predictions["date"]).to_numpy()
+    known = PairCandles(
+        predictions,
+        labels,
+        lambda changed: replay.enters(pair, candles, changed)[is_counted],
+    )
+    return reasons(known, expected.strategy.can_short, lambda date: outcomes.of(pair, date))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..evaluation.backtests.predictions import read_predictions
 from ..evaluation.backtests.results import last_backtest, predictions_folder
+from ..evaluation.backtests.stored import read_predictions
 from ..freqai.expected import Expectation
 from ..freqai.plan import Plan, plan
 from ..freqai.replay import Replay, live_candles, live_predictions, live_trades

@@ -19,8 +19,8 @@ from ...columns import detail_column
 from .configuration import Configuration, candle_length, read_json
 from .realised import IN_WORDS, definitions_for, read_closes, realised_labels, training_mismatch
 from .results import BacktestResult, last_backtest, predictions_folder
+from .stored import read_predictions
 
-FILE_NAME = re.compile(r"cb_(?P<coin>.+)_(?P<trained>\d+)_prediction\.feather")
 MISMATCH = 0.05
 """A horizon that is wrong by a candle in five changes the spread of a label by 10 %."""
 
@@ -159,68 +159,6 @@ def _recorded_settings(
         timeframe = str(shaping["timeframe"])
         settings = {**settings, **{k: v for k, v in shaping.items() if k != "timeframe"}}
     return settings, timeframe, [*(params.get("pairs") or []), *configuration.pairs]
-
-
-def read_predictions(
-    folder: Path,
-    pairs: list[str],
-    timerange: tuple[pd.Timestamp | None, pd.Timestamp | None],
-    candle: pd.Timedelta,
-) -> tuple[pd.DataFrame, list[str]]:
-    """Read every stored prediction of a folder, all its columns, and warnings about them.
-
-    :param folder: that holds ``backtesting_predictions``.
-    :param pairs: of which each file must be one's.
-    :return: ``pair``, ``trained`` and FreqAI's columns, by pair and date.
-    :raises ValueError: for files of other pairs, and where none is within the timerange.
-    """
-    frames = []
-    for path in sorted(folder.glob("backtesting_predictions/*.feather")):
-        match = FILE_NAME.fullmatch(path.name)
-        if match is None:
-            raise ValueError(f"{path} must be named cb_<coin>_<seconds>_prediction.feather.")
-        frame = pd.read_feather(path)
-        frame["date"] = pd.to_datetime(frame["date"], utc=True).dt.as_unit("ms")
-        frame.insert(0, "pair", _pair_of(match["coin"], pairs, path))
-        frame.insert(1, "trained", pd.Timestamp(int(match["trained"]), unit="s", tz="UTC"))
-        frames.append(frame)
-    stored = pd.concat(frames, ignore_index=True).sort_values(["pair", "date", "trained"])
-    first, stop = timerange
-    if first is not None:
-        stored = stored[stored["date"] >= first]
-    if stop is not None:
-        stored = stored[stored["date"] < stop]
-    if stored.empty:
-        raise ValueError(f"No prediction in {folder} is within the timerange.")
-    newest = stored.drop_duplicates(["pair", "date"], keep="last").reset_index(drop=True)
-    warnings = []
-    if len(newest) < len(stored):
-        warnings.append(
-            f"{len(stored) - len(newest)} candles were predicted by two models, as slices of "
-            "several backtests overlap: the model trained last counts."
-        )
-    return newest, warnings + _gaps(newest, candle)
-
-
-def _gaps(stored: pd.DataFrame, candle: pd.Timedelta) -> list[str]:
-    """Return a warning per pair with gaps: a slice whose training failed has no predictions."""
-    n_expected = int((stored["date"].max() - stored["date"].min()) // candle) + 1
-    return [
-        f"{pair} has predictions for {n_stored} of {n_expected} candles: a training may have "
-        "failed, which the log of the backtest tells."
-        for pair, n_stored in stored.groupby("pair").size().items()
-        if n_stored < n_expected
-    ]
-
-
-def _pair_of(coin: str, pairs: list[str], path: Path) -> str:
-    found = {pair for pair in pairs if pair.split("/")[0].lower() == coin}
-    if len(found) != 1:
-        raise ValueError(
-            f"{path} holds predictions for {coin.upper()}, which must belong to one pair of the "
-            f"configuration, got {', '.join(sorted(found)) or 'none'} among {', '.join(pairs)}."
-        )
-    return found.pop()
 
 
 def _read_slices(folder: Path, stored: pd.DataFrame) -> tuple[TrainedSlice, ...]:

@@ -20,11 +20,11 @@ from typing import NamedTuple
 
 from tests.contracts.pages import ROOT, read
 
-BACKTEST, REPORT, HYPEROPT = "make backtest", "make report", "make hyperopt"
+DATA, BACKTEST, REPORT, HYPEROPT = "make data", "make backtest", "make report", "make hyperopt"
 OFFLINE = "-c config/config.json -c config/offline.json --freqaimodel LSTMRegressor"
 CHECK = f"freqai-rnn check {OFFLINE}"
 WHY = f"{CHECK} --why"
-RUN = (CHECK, BACKTEST, REPORT, WHY, HYPEROPT)
+RUN = (DATA, CHECK, BACKTEST, REPORT, WHY, HYPEROPT)
 """In this order: each needs what the one before left."""
 NOT_RUN = {
     "source .venv/bin/activate": "changes the shell only",
@@ -34,7 +34,7 @@ NOT_RUN = {
 }
 """And all that needs an exchange, or predictions of its candles: `-c config/config.json` alone."""
 COLUMNS = 5
-WIDTH = 116
+WIDTH = 120
 
 
 class Output(NamedTuple):
@@ -90,7 +90,7 @@ def facts(log: str) -> str:
     lines = log[log.index("model ") : log.index("\nunusual")].rstrip().splitlines()
     width = re.match(r"\S+ +", lines[0]).end()
     lines = [f"{line[:width]}…" if line.startswith("time ") else line for line in lines]
-    return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent=" " * width) for line in lines)
+    return "\n".join(textwrap.fill(line, 116, subsequent_indent=" " * width) for line in lines)
 
 
 def counts(log: str) -> str:

@@ -53,6 +53,7 @@ def test_every_candle_has_one_reason_and_the_trades_are_freqtrades(host):
     found, result = counted(host, overlay=overlay), summary(host)
     assert sum(found.values()) == 2 * N_CANDLES
     assert found[why.ENTERED] == len(result["trades"]) > 0
+    assert found[why.LAST] == 2
     assert found[why.SLOTS] == result["rejected_signals"] > 0
 
 

@@ -23,10 +23,11 @@ OTHER = "another condition of the strategy"
 UNKNOWN = "the strategy wants to enter; what came of it is not known"
 OPEN = "wants to enter, a trade of the pair is open"
 SLOTS = "wants to enter, all slots are taken"
-REFUSED = "wants to enter, refused: order not filled, locked pair, stake, last candle"
+REFUSED = "wants to enter, order refused or not filled"
+LAST = "wants to enter at the last candle"
 ENTERED = "entered"
 BLOCKED = (NONE, EXPIRED, INCOMPLETE, OUTLIER, UNSURE, SMALL, FALL, OTHER)
-WANTED = (UNKNOWN, OPEN, SLOTS, REFUSED, ENTERED)
+WANTED = (UNKNOWN, OPEN, SLOTS, REFUSED, LAST, ENTERED)
 
 LARGE = 1e6
 """What predictions and confidences are multiplied by to see whether they are what is missing."""
@@ -129,7 +130,7 @@ class Outcomes:
         if (own & (trades["open"] == moment)).any():
             return ENTERED
         if self._end is not None and moment >= self._end:
-            return REFUSED
+            return LAST
         around = (trades["open"] <= moment) & (trades["close"] >= moment)
         if (own & around).any():
             return OPEN

@@ -26,7 +26,7 @@ EXPIRED = (
     "with do_predict 2. Stop the bot, deploy a newer one with `freqai-rnn deploy --force` and "
     'start again, raise expiration_hours, or set model_training_parameters.retrain to "schedule".'
 )
-TRAINED_AGAIN = "The model of %s cannot be used, so it is trained again now. %s"
+TRAINED_AGAIN = "The model of %s cannot be used, so it is trained again now. %s."
 GIVEN_UP = (
     "The model of %s cannot be used, and none is trained, so it predicts nothing: %s. Undo what "
     "changed, or stop the bot and deploy another model with `freqai-rnn deploy --force`."
@@ -63,7 +63,9 @@ class BotModels:
                 drawer.model_dictionary[pair] = TrainedModel.read(path, settings)
                 drawer.load_data(pair, dk)
             except Exception as error:  # whatever a damaged file leads to
-                self.give_up(pair, f"{type(error).__name__}: {error}".rstrip("."))
+                # a ValueError of TrainedModel.read explains itself
+                kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+                self.give_up(pair, f"{kind}{error}".rstrip("."))
                 return
             drawer.meta_data_dictionary[pair] = {
                 METADATA: dk.data,

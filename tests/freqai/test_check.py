@@ -120,7 +120,8 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "an open timerange": ({"timerange": "20190601-"}, "open ended"),
     "no candles of a timeframe": (
         {"freqai": {FEATURES: {"include_timeframes": ["1h", "4h"]}}},
-        r"1 of 2 series of candles are not in .*BTC/USD 4h",
+        r"1 of 2 series of candles are not in .*BTC/USD 4h.* "
+        "--timeframes 1h 4h --timerange 20190510-20190608",  # 20 days and 10 candles of 4 h
     ),
     "a window before all candles": (
         {"timerange": "20171001-20171003"},
@@ -216,6 +217,7 @@ def test_a_bot_whose_candles_are_not_on_disk_is_told_so(host, tmp_path):
     assert code == 0, text
     (line,) = unusual(text)
     assert "1 of 1 series of candles are not in" in line
+    assert "download-data --timeframes 1h --days 21, or let the bot" in line
 
 
 def test_a_warning_of_the_model_is_among_what_is_unusual(host):

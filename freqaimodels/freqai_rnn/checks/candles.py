@@ -67,7 +67,7 @@ def read_candles(plan: Plan, datadir: Path, findings: Findings) -> dict[tuple[st
     if missing:
         text = (
             f"{len(missing)} of {len(plan.series())} series of candles are not in {datadir}: "
-            f"{some(missing)}. Run freqtrade download-data for these timeframes"
+            f"{some(missing)}. Run freqtrade download-data {plan.download_options()}"
         )
         if plan.is_bot:
             findings.unusual.append(f"{text}, or let the bot download them; they are not checked.")

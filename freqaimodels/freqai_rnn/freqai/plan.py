@@ -84,6 +84,21 @@ class Plan:
         pairs = dict.fromkeys([*self.expected.pairs, *features.get("include_corr_pairlist", [])])
         return [(pair, timeframe) for pair in pairs for timeframe in timeframes]
 
+    def download_options(self) -> str:
+        """Return the options of `freqtrade download-data` for all these candles.
+
+        Indicators need some before the first window, see ``startup_candle_count``.
+        """
+        timeframes = list(dict.fromkeys(timeframe for _, timeframe in self.series()))
+        longest = pd.Timedelta(seconds=max(map(timeframe_to_seconds, timeframes)))
+        early = self.expected.strategy.startup_candle_count * longest
+        options = f"--timeframes {' '.join(timeframes)}"
+        if self.is_bot or not self.windows:
+            days = math.ceil(self.config["freqai"]["train_period_days"] + early / DAY)
+            return f"{options} --days {days}"
+        first, end = self.windows[0].first - early, self.windows[-1].predicted_until
+        return f"{options} --timerange {first.floor('D'):%Y%m%d}-{end.ceil('D'):%Y%m%d}"
+
     def n_on_disk(self) -> int:
         """Count the models that a backtest left under these settings."""
         name = f"settings-{fingerprint(self.expected.settings)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,18 @@ N_SECOND = 3 * 24
 """Of its second slice."""
 
 
-def counted(host: Host, *arguments: str, overlay: dict[str, Any] | None = None) -> dict[str, int]:
-    """Candles of all pairs by reason."""
+def why_command(
+    host: Host, *arguments: str, overlay: dict[str, Any] | None = None
+) -> subprocess.CompletedProcess[str]:
     line = ["check", "--why", "--userdir", str(host.user_data), "--datadir", str(host.candles)]
     for path in host.config(overlay):
         line += ["-c", str(path)]
-    done = own_command([*line, *arguments])
+    return own_command([*line, *arguments])
+
+
+def counted(host: Host, *arguments: str, overlay: dict[str, Any] | None = None) -> dict[str, int]:
+    """Candles of all pairs by reason."""
+    done = why_command(host, *arguments, overlay=overlay)
     assert done.returncode == 0, done.stderr
     _, _, head, *rows = done.stdout.splitlines()
     assert head.split()[-2:] == ["all", "share"]
@@ -117,21 +124,28 @@ def test_without_a_result_it_is_not_known_what_became_of_a_wish(trained):
 
 
 def test_predictions_that_are_not_there_are_told(host):
-    line = ["check", "--why", "--userdir", str(host.user_data), "--datadir", str(host.candles)]
-    for path in host.config():
-        line += ["-c", str(path)]
-    done = own_command(line)
+    done = why_command(host)
     assert done.returncode == 1
     assert "error: There are no predictions in" in done.stderr
 
 
+def test_a_bot_that_has_not_written_its_predictions_yet_is_told_so(bot):
+    with (bot.user_data / "models/test/historic_predictions.pkl").open("wb") as file:
+        cloudpickle.dump({}, file)
+    done = why_command(bot, overlay=BOT)
+    assert done.returncode == 1
+    assert "historic_predictions.pkl must hold predictions, got none" in done.stderr
+
+
 @pytest.fixture
 def bot(host: Host) -> Host:
-    """What a bot leaves: a day before its first model, a day of rises, a day without a new one."""
-    dates = pd.date_range(START, STOP, freq="h")[:72].as_unit("ms")
-    day = np.arange(72) // 24
-    frame = pd.DataFrame({"&-return": np.where(day == 1, 0.01, 0.0), "do_predict": day})
-    frame["&-return_mean"], frame["&-return_std"] = 0.0, np.where(day == 0, 0.0, 0.02)
+    """What a bot leaves: a day before it began, one of rises, one it slept through, one without a
+    new model."""
+    dates = pd.date_range(START, STOP, freq="h")[:96].as_unit("ms")
+    day = np.arange(96) // 24
+    frame = pd.DataFrame({"&-return": np.where(day < 2, 0.01, 0.0)})
+    frame["do_predict"] = np.choose(day, [0, 1, 0, 2])
+    frame["&-return_mean"], frame["&-return_std"] = 0.0, np.where(day == 1, 0.02, 0.0)
     for name in ("high", "low", "close"):
         frame[f"{name}_price"] = 100.0
     frame["date_pred"] = dates

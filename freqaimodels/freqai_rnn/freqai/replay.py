@@ -73,15 +73,28 @@ def live_predictions(folder: Path) -> dict[str, pd.DataFrame]:
 
     :param folder: of the identifier.
     :raises FileNotFoundError: if it has not predicted anything.
+    :raises ValueError: if it has not written that yet.
     """
     path = folder / "historic_predictions.pkl"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing, which a bot writes with its predictions.")
     with path.open("rb") as file:
         stored: dict[str, pd.DataFrame] = cloudpickle.load(file)
-    for frame in stored.values():
-        frame["date"] = pd.to_datetime(frame.pop("date_pred"), utc=True).dt.as_unit("ms")
-    return stored
+    if not stored:  # it is written empty when a bot starts
+        raise ValueError(
+            f"{path} must hold predictions, got none: FreqAI writes them after a training, and "
+            "when the bot ends."
+        )
+    return {pair: _since_start(frame) for pair, frame in stored.items()}
+
+
+def _since_start(stored: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the past that FreqAI shows with its first prediction; it has no statistics."""
+    statistics = stored.filter(regex="_std$|^do_predict$")
+    is_live = (statistics != 0).any(axis=1)
+    known = stored[is_live.cummax()].reset_index(drop=True)
+    dates = pd.to_datetime(known.pop("date_pred"), utc=True).dt.as_unit("ms")
+    return known.assign(date=dates)
 
 
 def live_candles(stored: pd.DataFrame) -> pd.DataFrame:

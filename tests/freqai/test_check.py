@@ -127,6 +127,14 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"timerange": "20171001-20171003"},
         "480 of 480 candles of the window from 2017-09-11 .* 12 are needed",
     ),
+    "a pattern of pairs": (
+        {"exchange": {"pair_whitelist": ["BTC/USD", ".*/USD"]}},
+        r"pair_whitelist must list pairs, got \.\*/USD",
+    ),
+    "pairs that the exchange chooses": (
+        {"exchange": {"pair_whitelist": []}, "pairlists": [{"method": "VolumePairList"}]},
+        "pair_whitelist must list pairs, got none",
+    ),
     "half a day of training": ({"freqai": {"train_period_days": 0.5}}, "train_period_days|0.5"),
 }
 

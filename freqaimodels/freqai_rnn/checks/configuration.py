@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from .costs import check_costs
 from .features import check_features
 from .findings import Findings, some
 
+PAIR = re.compile(r"\w+/\w+(:\w+)?")
 ENOUGH_SECONDS = 10.0
 """Trainings are tried one after the other until this much time is spent on them."""
 MOST_PAIRS = 4
@@ -32,6 +34,7 @@ def check_configuration(expected: Expectation, datadir: Path, spread: float) -> 
     :param spread: between bid and ask, as a fraction of the price, on top of the fees.
     :raises ValueError: for what the model would refuse.
     """
+    _require_pairs(expected.pairs)
     config, findings = expected.config, Findings()
     mode = str(config.get("trading_mode") or "spot")
     newest = newest_candle(datadir, expected.pairs, config["timeframe"], mode)
@@ -50,6 +53,16 @@ def check_configuration(expected: Expectation, datadir: Path, spread: float) -> 
     check_costs(windows, horizon, config.get("fee"), spread, findings)
     _tell_time(planned, windows, trained, findings)
     return findings
+
+
+def _require_pairs(pairs: Sequence[str]) -> None:
+    patterns = [pair for pair in pairs if not PAIR.fullmatch(pair)]
+    if patterns or not pairs:
+        raise ValueError(
+            f"exchange.pair_whitelist must list pairs, got {some(patterns) or 'none'}: which pairs "
+            "it will be, only the exchange knows. Put some of them in a configuration of their "
+            "own, as a last -c."
+        )
 
 
 def _tell_plan(planned: Plan, findings: Findings) -> None:

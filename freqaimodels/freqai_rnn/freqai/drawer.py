@@ -30,6 +30,8 @@ from freqtrade.freqai.utils import download_all_data_for_training
 from freqtrade.strategy.interface import IStrategy
 
 from ..files import remove_leftovers, write_atomically
+from .kitchen import BacktestKitchen
+from .saved_models import TRAINING_CANDLES
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +84,8 @@ class DurableDrawer(FreqaiDataDrawer):
         dk.data["model_filename"] = dk.model_filename
         dk.data["training_features_list"] = dk.training_features_list
         dk.data["label_list"] = dk.label_list
+        if isinstance(dk, BacktestKitchen):
+            dk.data[TRAINING_CANDLES] = dk.n_training_candles
         self._save_json(dk.data_path / f"{dk.model_filename}_{METADATA}.json", dk.data)
 
     def load_data(self, coin: str, dk: FreqaiDataKitchen) -> Any:

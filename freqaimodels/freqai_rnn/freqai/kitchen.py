@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy.interface import IStrategy
 
 from ..files import write_atomically
-from .saved_models import METADATA_LISTS, model_path
+from .saved_models import METADATA_LISTS, TRAINING_CANDLES, model_path
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +101,20 @@ class BacktestKitchen(StrictKitchen):
         named: pd.DataFrame = self.remove_special_chars_from_feature_names(rows)
         return named
 
+    def set_new_model_names(self, pair: str, timestamp_id: int) -> None:
+        """Name the files of a window, and count the candles there are to train on."""
+        super().set_new_model_names(pair, timestamp_id)
+        stop = pd.Timestamp(timestamp_id, unit="s", tz="UTC")
+        start = stop - pd.Timedelta(days=self.freqai_config["train_period_days"])
+        self.n_training_candles = int(((self._dates >= start) & (self._dates < stop)).sum())
+
     def save_backtesting_prediction(self, append_df: pd.DataFrame) -> None:
-        """Save the predictions of a window, whole or not at all."""
+        """Save the predictions of a window, whole or not at all.
+
+        What plot-dataframe predicts of a part of a window is for its page only.
+        """
+        if self.config["runmode"] == RunMode.PLOT:
+            return
         self.backtesting_results_path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.backtesting_results_path, append_df.to_feather)
 
@@ -145,6 +158,9 @@ class BacktestKitchen(StrictKitchen):
             if model_path(self.data_path, self.model_filename).is_file():
                 return ""  # which is found unusable without its companion, and says so
             return f"{path} beside its model: {type(error).__name__}: {error}"
+        n_trained = metadata.get(TRAINING_CANDLES, self.n_training_candles)
+        if n_trained < self.n_training_candles:
+            return f"its model was trained on {n_trained} of {self.n_training_candles} candles"
         missing = {"do_predict", *labels} - set(found.columns)
         return f"no columns {', '.join(sorted(missing))}" if missing else None
 

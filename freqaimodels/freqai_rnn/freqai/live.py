@@ -36,6 +36,11 @@ UNLISTED = (
     "ROI still close the trade."
 )
 
+ONLY_SHOWN = (
+    "%s: freqtrade plot-dataframe loads too few candles to train on, so nothing is trained, and "
+    "windows that no backtest has predicted show 0: run a backtest of this time range first."
+)
+
 
 class LiveFreqaiModel(IFreqaiModel):
     """Runs the training thread and keeps the files of a bot; backtests use its drawer only.
@@ -58,6 +63,7 @@ class LiveFreqaiModel(IFreqaiModel):
             )
         set_damaged_files_aside(models / identifier)
         super().__init__(config=config)
+        self._only_shown: set[str] = set()
         self._retrains = retrains(config["freqai"])
         if config["runmode"] in TRADE_MODES:
             self.dd = drawer = open_drawer(Path(self.full_path), self.config)
@@ -71,6 +77,11 @@ class LiveFreqaiModel(IFreqaiModel):
             super().shutdown()
         finally:
             let_go(self._lock)
+
+    def _tell_only_shown(self, pair: str) -> None:
+        if pair not in self._only_shown:
+            self._only_shown.add(pair)
+            logger.warning(ONLY_SHOWN, pair)
 
     def start_live(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
-from freqtrade.enums import TRADE_MODES
+from freqtrade.enums import TRADE_MODES, RunMode
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy.interface import IStrategy
@@ -128,12 +128,16 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
     def train(
         self, unfiltered_df: pd.DataFrame, pair: str, dk: FreqaiDataKitchen, **kwargs: Any
-    ) -> TrainedModel | CandidateModels:
+    ) -> TrainedModel | CandidateModels | None:
         """Train on one window of FreqAI's: one model, or in hyperopt one per candidate.
 
         :param unfiltered_df: every candle of the window, with features and labels.
+        :return: None where nothing is to be trained; FreqAI then predicts 0.
         :raises OperationalException: if nothing sensible can be learned from it.
         """
+        if self.config["runmode"] == RunMode.PLOT:
+            self._tell_only_shown(pair)
+            return None
         window = self._trainer.prepare(unfiltered_df, dk)
         model: TrainedModel | CandidateModels = self._networks.train(
             window, dk, self.get_init_model(pair)
@@ -198,10 +202,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             self._deployed.take(dk)
             self.dd.pair_dict[dk.pair]["model_filename"] = dk.model_filename
             return True
-        if not super().model_exists(dk):
-            return False
-        found = read_if_complete(dk.data_path, dk.model_filename, dk.pair, self._settings)
-        if found is None:
+        if not super().model_exists(dk) or read_if_complete(dk, self._settings) is None:
             return False
         # FreqAI loads nothing for a pair without an entry, which an interruption may have lost
         self.dd.pair_dict[dk.pair]["model_filename"] = dk.model_filename
@@ -215,7 +216,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         It would take the file for finished predictions once the cause is mended.
         """
         super()._append_null_backtesting_predictions(dk, dataframe_backtest)
-        dk.backtesting_results_path.unlink()
+        dk.backtesting_results_path.unlink(missing_ok=True)  # plot-dataframe writes none
 
     def _new_pipelines(self, dk: FreqaiDataKitchen) -> Pipelines:
         return Pipelines(
@@ -224,7 +225,12 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         )
 
     def _may_be_parallel(self, parallelism: Parallelism) -> bool:
-        if not parallelism.is_used or not self._retrains or self.config["runmode"] in TRADE_MODES:
+        trains_nothing = [*TRADE_MODES, RunMode.PLOT]  # or one after the other
+        if (
+            not parallelism.is_used
+            or not self._retrains
+            or self.config["runmode"] in trains_nothing
+        ):
             return False
         if self.continual_learning:
             logger.info(

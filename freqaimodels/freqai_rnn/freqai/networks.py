@@ -160,7 +160,7 @@ class CandidateGrid:
     ) -> TrainedModel | None:
         if not model_path(dk.data_path, dk.model_filename).is_file():
             return None
-        found = read_if_complete(dk.data_path, dk.model_filename, window.pair, self._settings[name])
+        found = read_if_complete(dk, self._settings[name])
         if found is not None:
             with as_operational_exception(str(dk.data_path)):
                 now = Names(window.feature_names, window.label_names)

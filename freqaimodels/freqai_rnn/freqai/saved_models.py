@@ -9,12 +9,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+
 from .trained_model import TrainedModel
 
 logger = logging.getLogger(__name__)
 
 METADATA_LISTS = ("label_list", "training_features_list")
 """What FreqAI cannot do without in ``…_metadata.json``."""
+
+TRAINING_CANDLES = "training_candles"
+"""Name in ``…_metadata.json`` of how many candles there were to train on."""
 
 
 def _read_metadata(content: bytes) -> None:
@@ -41,14 +46,13 @@ def model_path(folder: Path, filename: str) -> Path:
     return folder / f"{filename}_model.zip"
 
 
-def read_if_complete(
-    folder: Path, filename: str, pair: str, settings: Mapping[str, Any]
-) -> TrainedModel | None:
+def read_if_complete(dk: FreqaiDataKitchen, settings: Mapping[str, Any]) -> TrainedModel | None:
     """Read a model that can be used; None where it must be trained again, which is logged.
 
-    :param folder: of one training, ``sub-train-<coin>_<timestamp>``.
+    :param dk: of a backtest's window; a model of fewer candles than it has now cannot be used.
     :param settings: that it must have been made with.
     """
+    folder, filename, pair = dk.data_path, dk.model_filename, dk.pair
     unreadable = []
     for name, read in COMPANIONS.items():
         path = folder / f"{filename}_{name}"
@@ -63,6 +67,18 @@ def read_if_complete(
             pair,
             folder,
             ", ".join(unreadable),
+        )
+        return None
+    metadata = json.loads((folder / f"{filename}_metadata.json").read_bytes())
+    n_trained = metadata.get(TRAINING_CANDLES, dk.n_training_candles)  # older ones have none
+    if n_trained < dk.n_training_candles:
+        logger.warning(
+            "%s: the model in %s was trained on %d candles, and %d are there now: it is trained "
+            "again.",
+            pair,
+            folder,
+            n_trained,
+            dk.n_training_candles,
         )
         return None
     try:

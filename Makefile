@@ -4,7 +4,7 @@ BIN := .venv/bin
 OFFLINE := -c config/config.json -c config/offline.json
 
 .PHONY: install data backtest hyperopt dry-run report compare bench docs docs-serve tutorial dist \
-	test test-live test-browser soak lint type check clean
+	test test-live test-browser soak soak-faults lint type check clean
 
 install: .venv/.installed
 
@@ -59,6 +59,10 @@ test-browser: install
 # Hours of live trading: what `make test` has no time for.
 soak: install
 	$(BIN)/python -m pytest -m soak -n 4 --dist worksteal
+
+# Twenty stories of a bot, each of faults, pauses, kills and damaged files that a seed decides; one again: SEED=7 make soak-faults
+soak-faults: install
+	$(BIN)/python -m pytest -m soak -n 2 --dist worksteal tests/live/test_fault_sweep.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -189,6 +189,8 @@ class Sweep:
         spoil = self.random.choice([cut_in_half, flip_a_bit, Path.unlink])
         self.tell(f"  {spoil.__name__} {path.relative_to(self.bot.models)}")
         spoil(path)
+        if not (self.bot.models / "historic_predictions.pkl").exists():
+            self.known = self.known[:0]  # who deletes it begins anew, whatever the copy holds
         self.start()
 
     def change_settings(self) -> None:

@@ -22,9 +22,12 @@ def sleep(folder: Path, url: str, exchange: Exchange) -> BotRun:
         run.notes["slept from"] = newest(bot)
         exchange.faults = Faults()
         run.notes["woke"] = pd.Timestamp.now("UTC").floor("min") - MINUTE
+        # freqtrade asked for candles of five minutes just now, and does so again when one opens
+        run.notes["complete"] = pd.Timestamp.now("UTC").ceil("5min")
         wait_for_candle(bot, run.notes["woke"])
         n_trained = len(bot.times("Trained lstm"))
         bot.wait_for("Trained lstm", count=n_trained + 3)  # one may have begun before
-        wait_for_candle(bot, newest(bot) + MINUTE, PAIRS[1])
+        last = max(newest(bot) + MINUTE, run.notes["complete"])
+        wait_for_candle(bot, last, PAIRS[1], timeout_seconds=400)
         run.end(bot)
     return run

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.exchange.candles import Market
-from tests.live.host import LABEL, backtest, live_predictions, model_files
+from tests.live.host import LABEL, backtest, live_predictions
 from tests.live.pauses import PAIRS
 from tests.live.scenarios import BotRun
 
@@ -23,7 +23,7 @@ def test_a_bot_goes_on_after_a_long_pause_and_says_so_once(slept: BotRun) -> Non
     assert not slept.errors, slept.errors
     assert slept.log.count("The bot has paused for so long") == 1
     for pair in PAIRS:
-        assert live_predictions(slept.user_data, pair).index[-1] >= slept.notes["woke"]
+        assert live_predictions(slept.user_data, pair).index[-1] >= slept.notes["complete"]
 
 
 def test_candles_of_the_pause_are_loaded_for_the_next_training(slept: BotRun) -> None:
@@ -35,9 +35,10 @@ def test_candles_of_the_pause_are_loaded_for_the_next_training(slept: BotRun) ->
 def test_predictions_after_a_pause_equal_the_backtest_of_the_model(
     slept: BotRun, markets: list[Market], exchange_url: str, tmp_path: Path
 ) -> None:
-    model = model_files(slept.user_data)[-1]
     used = slept.models_in_use()
-    dates = used.index[used == model.name.removesuffix("_model.zip")]
+    used = used[used.index >= slept.notes["complete"]]
+    (model,) = slept.user_data.glob(f"models/live/*/{used.iloc[-1]}_model.zip")
+    dates = used.index[used == used.iloc[-1]]
     predicted = live_predictions(slept.user_data).reindex(dates)
     again = backtest(tmp_path / "again", markets[0], model, dates, exchange_url)
     pd.testing.assert_series_equal(predicted, again[LABEL], check_names=False, atol=1e-6, rtol=0)

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -70,6 +71,12 @@ def test_the_changelog_says_whether_saved_models_load():
     assert releases
     for release in releases:
         assert "aved models" in release.split("\n###")[0]
+
+
+def test_a_tag_of_this_commit_is_the_version():
+    git = ["git", "-C", str(ROOT), "tag", "--points-at", "HEAD"]
+    tags = subprocess.run(git, capture_output=True, text=True, check=False).stdout.split()
+    assert [tag for tag in tags if tag.startswith("v")] in ([], [f"v{freqai_rnn.__version__}"])
 
 
 def test_the_version_is_a_version():

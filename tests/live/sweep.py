@@ -102,7 +102,7 @@ class Sweep:
         self.clock = Clock(folder / "clock", -30 * DAY)
         self.exchange = TimedExchange([self.market], self.clock)
         self.learning_rate = 0.01
-        self.known = pd.Series(dtype=float)
+        self.known = pd.Series(dtype=float, index=pd.DatetimeIndex([], tz="UTC"))
         self.told: list[str] = []
         self.steps: dict[Callable[[], None], int] = {
             self.trade: 3,
@@ -206,6 +206,9 @@ class Sweep:
             purge_old_models=2,
             model_training_parameters={"learning_rate": self.learning_rate},
         )
+        # A bot that starts within a candle predicts it again, by a newer model if there is one.
+        again = date_of(int(self.clock.now // 60) - 1)
+        self.known = self.known[self.known.index < again]
         self.bot = Bot(self.user_data, self.url, settings)
         self.bot.environment |= self.clock.environment
         self.running.enter_context(self.bot)

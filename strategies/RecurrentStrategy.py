@@ -45,23 +45,20 @@ class RecurrentStrategy(IStrategy):
     # ones.
     entry_threshold = DecimalParameter(0.0, 0.2, default=0.05, decimals=2, space="buy")
     exit_threshold = DecimalParameter(-0.2, 0.0, default=0.0, decimals=2, space="sell")
-    # In units of `return_scale`, how far predictions err at that candle: the same prediction counts
-    # for more in a calm market. A model without intervals has a confidence of 0.
+    # In units of `return_scale`, how far predictions err then. Without intervals it is 0.
     entry_confidence = DecimalParameter(0.0, 0.2, default=0.0, decimals=2, space="buy")
 
     # An entry must expect to move by so many round trips; 0 asks for none. At 1, few do.
     minimum_edge = 0.0
     round_trip = 0.002  # as a fraction of the stake: two fees of 0.1 %; add your market's spread
 
-    # Stakes by fractional Kelly: prediction / scale² is the share of the capital for which its
-    # logarithm grows fastest; a quarter of it is a usual caution, as predictions are uncertain
-    # themselves. 0 leaves stakes alone. Source: E. O. Thorp, The Kelly criterion in blackjack,
-    # sports betting and the stock market, 2006.
+    # Fractional Kelly: prediction / scale² is the share of the capital for which its logarithm
+    # grows fastest; a quarter of it is a usual caution. 0 leaves stakes alone. Source: E. O. Thorp,
+    # The Kelly criterion in blackjack, sports betting and the stock market, 2006.
     kelly_fraction = 0.0
     smallest_stake, largest_stake = 0.25, 1.0  # as shares of the stake that freqtrade proposes
 
-    # Candles of rest after a trade, of the same pair; 0 is none. A backtest heeds it with
-    # `--enable-protections`, hyperopt with `--spaces protection`.
+    # Candles of rest after a trade of the pair; backtests heed it with `--enable-protections`.
     cooldown_candles = IntParameter(0, 24, default=0, space="protection")
 
     # Arguments of the network. `--spaces network` trains one network per combination and writes the
@@ -185,9 +182,8 @@ class RecurrentStrategy(IStrategy):
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Let FreqAI train and predict, and set beside each candle what was predicted for it.
 
-        `predicted_return` was predicted `label_period_candles` candles ago for the return that is
-        `realised_return` now, between `predicted_low` and `predicted_high`: all are for the plot,
-        and none knows the future.
+        `predicted_return`, `_low` and `_high` were predicted `label_period_candles` candles ago for
+        the return that is `realised_return` now: all are for the plot, none knows the future.
 
         :param dataframe: Candles of one pair, oldest first.
         :return: The same with FreqAI's predictions, which replace the label in `&-return`.

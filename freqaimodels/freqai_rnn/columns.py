@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+INTERVAL_COLUMNS = ("low", "high", "scale", "confidence")
+"""``return_low`` … beside ``&-return``: the interval, how far errors are expected to spread
+at that candle, and the prediction, without its sign, in units of that; 0 where there is none."""
+
 
 def detail_column(label: str, detail: str) -> str:
     """Name the column of a detail of a label: ``return_agreement`` beside ``&-return``.

@@ -163,6 +163,16 @@ class Host:
         shutil.copytree(self.user_data, user_data)
         return Host(user_data, self.candles)
 
+    def with_other_prices(self, folder: Path, since: pd.Timestamp) -> Host:
+        """An empty user folder on candles whose prices are tripled from a date on."""
+        source = self.candles / "BTC_USD-1h.feather"
+        changed = pd.read_feather(source)
+        prices = ["open", "high", "low", "close"]
+        changed[prices] = changed[prices].mask(changed["date"] >= since, 3 * changed[prices])
+        (folder / "candles").mkdir()
+        changed.to_feather(folder / "candles" / source.name)
+        return Host(folder / "other", folder / "candles")
+
     def settings_folders(self, identifier: str = "test") -> list[Path]:
         """The model folder of each set of settings, the one used last at the end."""
         found = (self.user_data / "models" / identifier).glob("settings-*")

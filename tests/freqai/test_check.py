@@ -203,7 +203,7 @@ def test_the_break_even_is_the_cost_over_the_spread_of_the_label(host):
     candles = pd.read_feather(path).set_index("date").asfreq("h")
     close = candles["close"].ffill()
     window = close[(close.index >= START - pd.Timedelta(days=20)) & (close.index < START)]
-    needed = (2 * 0.001 + 0.001) / (window.shift(-3) / window - 1).std()
+    needed = (2 * 0.001 + 0.001) / (1.755 * (window.shift(-3) / window - 1).std())
     costs = fact(text, "costs of &-return")
     assert costs.startswith("0.300% for entry and exit (fee 0.100% a side, spread 0.100%)")
     assert float(costs.split()[-1]) == pytest.approx(needed, abs=5e-4)

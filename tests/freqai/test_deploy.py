@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import logging
 import shutil
 import subprocess
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.freqai.freqtrade_host import MIDDLE, ROOT, TWO_PAIRS, Host, run_python
+from tests.freqai.freqtrade_host import MIDDLE, ROOT, TWO_PAIRS, Host, own_command, run_python
 from tests.freqai.test_report_command import lightgbm
 
-from freqai_rnn.__main__ import main
 from freqai_rnn.freqai.trained_model import TrainedModel
 
 COINS = ("BTC", "ETH")
@@ -35,15 +31,7 @@ def deploy(
     host: Host, *arguments: str, overlay: dict[str, Any] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """The command in this process: a new one takes seconds to import freqtrade."""
-    line, root = command_line(host, *arguments, overlay=overlay), logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    out, err = io.StringIO(), io.StringIO()
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            code = main(line)
-    finally:
-        root.handlers, root.level = handlers, level
-    return subprocess.CompletedProcess(line, code, out.getvalue(), err.getvalue())
+    return own_command(command_line(host, *arguments, overlay=overlay))
 
 
 def live(host: Host, name: str = "live") -> Path:

@@ -71,13 +71,7 @@ def test_a_member_has_the_seed_and_the_settings_that_it_has_alone(together, host
 def test_later_candles_change_no_earlier_prediction(together, tmp_path):
     now = START + 130 * HOUR
     assert now > MIDDLE
-    path = together[0].candles / "BTC_USD-1h.feather"
-    changed = pd.read_feather(path)
-    prices = ["open", "high", "low", "close"]
-    changed[prices] = changed[prices].mask(changed["date"] >= now, 3 * changed[prices])
-    (tmp_path / "candles").mkdir()
-    changed.to_feather(tmp_path / "candles" / path.name)
-    other = Host(tmp_path / "other", tmp_path / "candles")
+    other = together[0].with_other_prices(tmp_path, now)
     found, before = details(other.backtest(overlay=ensemble())), details(together[1])
     unknown = found.index >= now
     pd.testing.assert_frame_equal(found[~unknown], before[~unknown], check_exact=True)

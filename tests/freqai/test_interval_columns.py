@@ -90,13 +90,7 @@ def test_a_label_that_looks_as_far_ahead_as_declared_is_no_warning(finished):
 def test_later_candles_change_no_earlier_column(finished, tmp_path):
     now = START + 130 * HOUR
     assert now > MIDDLE
-    path = finished[0].candles / "BTC_USD-1h.feather"
-    changed = pd.read_feather(path)
-    prices = ["open", "high", "low", "close"]
-    changed[prices] = changed[prices].mask(changed["date"] >= now, 3 * changed[prices])
-    (tmp_path / "candles").mkdir()
-    changed.to_feather(tmp_path / "candles" / path.name)
-    other = Host(tmp_path / "other", tmp_path / "candles")
+    other = finished[0].with_other_prices(tmp_path, now)
     found, before = predicted(other.backtest()), predicted(finished[1])
     unknown = found.index >= now
     pd.testing.assert_frame_equal(found[~unknown], before[~unknown], check_exact=True)

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import pandas as pd
 
 from ..evaluation.backtests.realised import KNOWN_LABELS
+from ..evaluation.costs import TOP_TENTH, break_even_ic
 from ..freqai.trial import TrialWindow
 from .findings import Findings, some
 
 BEST_IC = 0.096
 """The highest rank IC of the walk-forward of docs/benchmarks.md."""
 COMMON_FEE = 0.001
-
-
-def break_even_ic(label_std: float, cost: float) -> float:
-    """Return the correlation from which a prediction of one standard deviation pays its costs.
-
-    Of a label that spreads σ, a prediction that stands z of its standard deviations from its mean
-    is followed by IC · z · σ on average.
-
-    :param cost: of entry and exit together, as a fraction of the price.
-    """
-    return cost / label_std if label_std > 0 else math.inf
 
 
 def check_costs(
@@ -47,12 +36,12 @@ def check_costs(
             f"{cost:.3%} for entry and exit (fee {side:.3%} a side{origin}, spread "
             f"{spread:.3%}); the label "
             f"spreads {spreads:.3%} over {horizon} candles ({pairs} to "
-            f"{windows[0].window.end:%Y-%m-%d}), so a prediction of one standard deviation pays "
-            f"from an IC of {needed:.3f}"
+            f"{windows[0].window.end:%Y-%m-%d}), so the top tenth of predictions pays from "
+            f"an IC of {needed:.3f}"
         )
         if needed > BEST_IC:
             found.unusual.append(
                 f"{name}: an IC of {needed:.3f} pays the costs, and the best of docs/benchmarks.md "
-                f"is {BEST_IC}. Only predictions of more than {needed / BEST_IC:.1f} standard "
-                "deviations would pay then: trade on those, or raise label_period_candles."
+                f"is {BEST_IC}. Only predictions of more than {TOP_TENTH * needed / BEST_IC:.1f} "
+                "standard deviations would pay then: raise label_period_candles."
             )

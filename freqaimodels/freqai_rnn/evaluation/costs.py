@@ -19,6 +19,14 @@ TOP_TENTH = 1.755
 """Mean of the largest tenth of standard normal numbers: density at 1.2816 / 0.1."""
 
 
+def break_even_ic(deviation: float, round_trip: float) -> float:
+    """Return the information coefficient at which the top tenth of predictions pays a round trip.
+
+    :param deviation: standard deviation of the label.
+    """
+    return round_trip / (TOP_TENTH * deviation) if deviation > 0 else float("inf")
+
+
 class Costs(NamedTuple):
     """Says what a trade can expect, and what it costs.
 
@@ -42,7 +50,7 @@ class Costs(NamedTuple):
     @property
     def break_even_ic(self) -> float:
         """Return the information coefficient at which the top tenth pays its round trip."""
-        return self.round_trip / (TOP_TENTH * self.deviation)
+        return break_even_ic(self.deviation, self.round_trip)
 
     @property
     def break_even_fee(self) -> float:

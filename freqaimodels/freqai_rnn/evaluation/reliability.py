@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..columns import INTERVAL_COLUMNS
 from .backtests.predictions import StoredRun
 from .uncertainty import Bootstrap, Estimate, FloatArray, GroupMeans, standard_error
 
-COLUMNS = ("low", "high", "scale", "confidence")
-"""Details of a label that a model with intervals leaves; 0 where there is none."""
 HALF_LIFE = 96
 """Candles after which a label counts half for the volatility of later ones, and before which it is
 not known. That of the intervals, so that a rival band is as quick as they are."""
@@ -96,7 +95,7 @@ class Reliability:
 def measure_reliability(run: StoredRun, n_replicates: int) -> Reliability | None:
     """Measure the intervals of a run; None where it has none."""
     aimed = run.settings.get("interval_coverage")
-    if aimed is None or not {*COLUMNS} <= {*run.candles.columns}:
+    if aimed is None or not {*INTERVAL_COLUMNS} <= {*run.candles.columns}:
         return None
     candles = run.candles.assign(volatility=volatility(run.candles, run.label_period_candles))
     rows = candles[candles["used"] & candles["realised"].notna() & (candles["scale"] > 0)]

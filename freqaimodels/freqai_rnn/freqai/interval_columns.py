@@ -8,14 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..columns import detail_column
+from ..columns import INTERVAL_COLUMNS, detail_column
 from ..estimators.intervals import Intervals
 
 FloatArray = npt.NDArray[np.float64]
-
-INTERVAL_COLUMNS = ("low", "high", "scale", "confidence")
-"""``return_low`` … beside ``&-return``: the interval, how far errors are expected to spread
-at that candle, and the prediction, without its sign, in units of that."""
 
 
 def interval_columns(

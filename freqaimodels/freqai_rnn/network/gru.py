@@ -57,34 +57,34 @@ class _GRUFunction(torch.autograd.Function):
         T, B, F = inputs.shape
         H = w_hh.shape[1]
         flat = inputs.reshape(T * B, F)
-        bias = b_ih.clone()
-        bias[: 2 * H] += b_hh[: 2 * H]
-        gates = torch.addmm(bias, flat, w_ih.t()).view(T, B, 3 * H)  # becomes r, z, n in place
-        r, z, n = gates.split(H, dim=2)
-        hidden_n = inputs.new_empty(T, B, H)  # W_hn h + b_hn, which the gradient of r needs
+        bias = b_ih.roll(H)
+        bias[H:] += b_hh[: 2 * H]
+        gates = inputs.new_empty(T, B, 4 * H)  # of each step n, r, z, and W_hn h + b_hn
+        torch.addmm(bias, flat, w_ih.roll(H, 0).t(), out=gates.view(T * B, 4 * H)[:, : 3 * H])
+        gates[..., 3 * H :] = b_hh[2 * H :]
+        n, r, z, hidden_n = gates.chunk(4, dim=2)
         states = inputs.new_empty(T + 1, B, H)
         states[0] = 0
-        w_hrz, w_hn = (part.t().contiguous() for part in w_hh.split([2 * H, H]))
-        b_hn = b_hh[2 * H :]
+        w_hh_t = w_hh.t().contiguous()
         # a step on one chunk takes as long as its calls do: few of them, and views made at once
-        over_time = (gates[..., : 2 * H], r, z, n, hidden_n)
+        over_time = (gates[..., H:], gates[..., H : 3 * H], n, r, z, hidden_n)
         parts = zip(*(item.unbind(0) for item in over_time), strict=True)
         steps = pairwise(states.unbind(0))
-        for (rz_t, r_t, z_t, n_t, hidden_t), (h, h_next) in zip(parts, steps, strict=True):
-            rz_t.addmm_(h, w_hrz).sigmoid_()
-            torch.addmm(b_hn, h, w_hn, out=hidden_t)
+        for (sums_t, rz_t, n_t, r_t, z_t, hidden_t), (h, h_next) in zip(parts, steps, strict=True):
+            sums_t.addmm_(h, w_hh_t)
+            rz_t.sigmoid_()
             n_t.addcmul_(r_t, hidden_t).tanh_()
             torch.lerp(n_t, h, z_t, out=h_next)
-        ctx.save_for_backward(flat, w_ih, w_hh, gates, hidden_n, states)
+        ctx.save_for_backward(flat, w_ih, w_hh, gates, states)
         return states[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        flat, w_ih, w_hh, gates, hidden_n, states = ctx.saved_tensors
+        flat, w_ih, w_hh, gates, states = ctx.saved_tensors
         T, B, H = grad.shape
-        z = gates[..., H : 2 * H]
-        d = _factors(gates, hidden_n, states)  # times dh: the gradients of the sums in σ and tanh
+        z = gates[..., 2 * H : 3 * H]
+        d = _factors(gates, states)  # times dh: the gradients of the sums in σ and tanh
         dh = torch.cat([grad.new_zeros(1, B, H), grad])  # of each state, the zero one before all
         d_states = d.view(T, B, 4 * H)[..., H:]
         over_time = (d, dh[1:].unsqueeze(2), d_states, z)
@@ -107,13 +107,13 @@ class _GRUFunction(torch.autograd.Function):
         )
 
 
-def _factors(gates: Tensor, hidden_n: Tensor, states: Tensor) -> Tensor:
+def _factors(gates: Tensor, states: Tensor) -> Tensor:
     """Return the derivatives of h' by what goes into n, r and z, and by W_hn h + b_hn.
 
     :return: (T, B, 4, H), in this order, so that those of input and state are each adjacent.
     """
-    r, z, n = gates.chunk(3, dim=2)
-    factors = gates.new_empty(*hidden_n.shape[:2], 4, hidden_n.shape[2])
+    n, r, z, hidden_n = gates.chunk(4, dim=2)
+    factors = gates.new_empty(*n.shape[:2], 4, n.shape[2])
     of_n, of_r, of_z, of_hidden = factors.unbind(2)
     torch.sub(1, z, out=of_z)
     torch.addcmul(of_z, of_z * n, n, value=-1, out=of_n)  # (1 - z)(1 - n²)

@@ -77,14 +77,14 @@ def backtest(
     model: Path,
     dates: pd.Index,
     exchange_url: str,
-    named: Mapping[str, str] | None = None,
+    beside: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """
     Predict these candles with this model file through `freqtrade backtesting`.
 
     :param folder: for its user data; must be new.
     :param dates: the candles to return; the backtest begins with the one after the training.
-    :param named: configuration that names another model than that of SMALL.
+    :param beside: configuration that the bot had besides SMALL.
     """
     trained_until = TrainedModel.read(model).context["date"].iloc[-1]
     first = int(trained_until.timestamp()) // 60 + 1
@@ -95,8 +95,9 @@ def backtest(
         frame = candles(market, length, first - 2000, last + 10)
         frame.to_feather(data / f"{market.coin}_USDT-{length}m.feather")
     overlay = folder / "overlay.json"
-    overlay.write_text(json.dumps({"timerange": f"{60 * first}-{60 * (last + 1)}"}))
-    (folder / "small.json").write_text(json.dumps(SMALL | dict(named or {})))
+    timerange = f"{60 * first}-{60 * (last + 1)}"
+    overlay.write_text(json.dumps({"timerange": timerange, **(beside or {})}))
+    (folder / "small.json").write_text(json.dumps(SMALL))
     arguments: dict[str, Any] = {
         "config": [*CONFIGS, str(folder / "small.json"), str(overlay)],
         "user_data_dir": str(folder),

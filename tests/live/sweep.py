@@ -281,7 +281,11 @@ class Sweep:
         dates = dates.intersection(self.known.index)
         self.tell(f"{len(dates)} predictions of {name} against a backtest")
         if len(dates):
-            again = backtest(self.folder / "again", self.market, model, dates, self.url)
+            used_settings = TrainedModel.read(model).settings["model_training_parameters"]
+            own = {"model_training_parameters": {"learning_rate": used_settings["learning_rate"]}}
+            again = backtest(
+                self.folder / "again", self.market, model, dates, self.url, {"freqai": own}
+            )
             pd.testing.assert_series_equal(
                 self.known[dates],
                 again[LABEL],

@@ -7,19 +7,20 @@ from freqtrade.configuration.config_validation import validate_config_consistenc
 from freqtrade.data.dataprovider import DataProvider
 from freqtrade.data.history import load_pair_history
 from freqtrade.enums import RunMode
+from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers import StrategyResolver
 from tests.freqai.freqtrade_host import START, Host
 
 from freqai_rnn.freqai.drawer import DurableDrawer
+from freqai_rnn.freqai.window import WindowTrainer
 
 PAIR = "BTC/USD"
 HOUR = pd.Timedelta(hours=1)
 
 
 @pytest.fixture
-def update(host: Host, tmp_path):
-    """A drawer with candles up to a date, given those of SMALL's timerange; no exchange."""
+def config(host: Host):
     arguments = {
         "config": [str(path) for path in host.config()],
         "user_data_dir": str(host.user_data),
@@ -27,6 +28,12 @@ def update(host: Host, tmp_path):
     }
     config = Configuration(arguments, RunMode.BACKTEST).get_config()
     validate_config_consistency(config, preliminary=True)  # fills in defaults, as a command does
+    return config
+
+
+@pytest.fixture
+def update(config, host: Host, tmp_path):
+    """A drawer with candles up to a date, given those of SMALL's timerange; no exchange."""
     strategy = StrategyResolver.load_strategy(config)
     strategy.dp = DataProvider(config, None)
     kitchen = FreqaiDataKitchen(config, pair=PAIR)
@@ -65,3 +72,13 @@ def test_a_candle_that_memory_has_before_the_exchange_is_kept_once(update):
     memory = update(last + 2 * HOUR)
     assert memory["date"].iloc[-1] == last + 2 * HOUR
     assert memory["date"].is_unique
+
+
+def test_a_training_without_candles_is_explained(config):
+    """As in a bot that has paused, before its candles are loaded anew."""
+    kitchen = FreqaiDataKitchen(config, pair=PAIR)
+    kitchen.training_features_list, kitchen.label_list = ["%-move"], ["&-return"]
+    none = pd.DataFrame({"date": [], "%-move": [], "&-return": []})
+    trainer = WindowTrainer(HOUR, None, None, show_progress=False)
+    with pytest.raises(OperationalException, match="BTC/USD: there are no candles"):
+        trainer.prepare(none, kitchen)

@@ -103,6 +103,7 @@ class Sweep:
         self.exchange = TimedExchange([self.market], self.clock)
         self.learning_rate = 0.01
         self.known = pd.Series(dtype=float, index=pd.DatetimeIndex([], tz="UTC"))
+        self.again: list[pd.Timestamp] = []
         self.told: list[str] = []
         self.steps: dict[Callable[[], None], int] = {
             self.trade: 3,
@@ -206,9 +207,10 @@ class Sweep:
             purge_old_models=2,
             model_training_parameters={"learning_rate": self.learning_rate},
         )
-        # A bot that starts within a candle predicts it again, by a newer model if there is one.
-        again = date_of(int(self.clock.now // 60) - 1)
-        self.known = self.known[self.known.index < again]
+        # A bot that starts within a candle predicts it again, by a newer model if there is one;
+        # the file may hold the first prediction until this bot writes it.
+        self.again.append(date_of(int(self.clock.now // 60) - 1))
+        self.known = self.known[self.known.index < self.again[-1]]
         self.bot = Bot(self.user_data, self.url, settings)
         self.bot.environment |= self.clock.environment
         self.running.enter_context(self.bot)
@@ -263,7 +265,7 @@ class Sweep:
             assert lost.empty, lost
             kept = predicted.reindex(self.known.index)
             pd.testing.assert_series_equal(kept, self.known, check_names=False, check_freq=False)
-            self.known = predicted
+            self.known = predicted[~predicted.index.isin(self.again)]
 
     def is_forgotten(self, name: str) -> bool:
         return not self.bot.times(f"Predicting {PAIR}") or name not in self.bot.log

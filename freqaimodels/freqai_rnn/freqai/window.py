@@ -82,6 +82,11 @@ class WindowTrainer:
         """
         started = time.perf_counter()
         with as_operational_exception(dk.pair):
+            if frame.empty:  # for instance in a bot that has paused and is about to load them
+                raise ValueError(
+                    "there are no candles of the training window. A bot loads them itself; for a "
+                    "backtest they have to be downloaded."
+                )
             require_finite(frame, dk.training_features_list + dk.label_list)
         features, labels = dk.filter_features(
             frame, dk.training_features_list, dk.label_list, training_filter=True

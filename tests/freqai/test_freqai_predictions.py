@@ -234,13 +234,7 @@ def test_features_are_standardised_by_the_training_rows_alone(host):
 @pytest.mark.parametrize("hours", [40, 96, 130], ids=["first slice", "between", "second slice"])
 def test_later_candles_change_no_earlier_prediction(host, trained_host, tmp_path, hours):
     now = START + hours * HOUR
-    path = host.candles / "BTC_USD-1h.feather"
-    changed = pd.read_feather(path)
-    prices = ["open", "high", "low", "close"]
-    changed[prices] = changed[prices].mask(changed["date"] >= now, 3 * changed[prices])
-    (tmp_path / "candles").mkdir()
-    changed.to_feather(tmp_path / "candles" / path.name)
-    other = Host(tmp_path / "other", tmp_path / "candles")
+    other = host.with_other_prices(tmp_path, now)
 
     found, before = other.backtest().predictions(), trained_host[1].predictions()
     unknown = found.index >= now

@@ -41,6 +41,7 @@ class Faults(BaseModel):
     :ivar missing: opening minutes, since 1970, of 1-minute candles that do not exist.
     :ivar repeated: opening minutes of candles that are sent twice.
     :ivar wild: opening minutes of candles whose high is tenfold.
+    :ivar refused: coins whose candles are refused, as if they were not traded.
     :ivar late_seconds: a minute becomes known only this long after its start.
     :ivar clock_skew_seconds: by how much this exchange's clock is ahead.
     """
@@ -53,6 +54,7 @@ class Faults(BaseModel):
     missing: set[int] = set()
     repeated: set[int] = set()
     wild: set[int] = set()
+    refused: set[str] = set()
     late_seconds: float = 0.0
     clock_skew_seconds: float = 0.0
 
@@ -120,6 +122,8 @@ class Exchange:
     ) -> list[list[object]]:
         if interval not in MINUTES:
             raise HTTPException(400, {"code": -1120, "msg": "Invalid interval."})
+        if self.market(symbol).coin in self.faults.refused:
+            raise HTTPException(400, {"code": -1121, "msg": "Invalid symbol."})
         length, now = MINUTES[interval], self.known_until
         last = min(math.inf if endTime is None else endTime / 60_000, now / 60) // length * length
         first = last - (limit - 1) * length

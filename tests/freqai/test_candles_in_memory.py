@@ -57,6 +57,28 @@ def test_new_candles_continue_those_in_memory(update, caplog):
     assert not [record for record in caplog.records if "freqai_rnn" in record.name]
 
 
+def test_a_pair_without_candles_keeps_none_from_the_others(config, host: Host, tmp_path):
+    """As one that was delisted: freqtrade's data provider has an empty frame of it in a bot."""
+
+    class Exchange(DataProvider):
+        def get_pair_dataframe(self, pair, timeframe=None, candle_type=""):
+            known = super().get_pair_dataframe(pair, timeframe, candle_type)
+            return known if pair == PAIR else pd.DataFrame()
+
+    strategy = StrategyResolver.load_strategy(config)
+    strategy.dp = Exchange(config, None)
+    candles = load_pair_history(pair=PAIR, timeframe="1h", datadir=host.candles)
+    none, known = candles.iloc[:0], candles[candles["date"] <= START + 5 * HOUR]
+    drawer = DurableDrawer(tmp_path, config)
+    drawer.historic_data = {"NONE/USD": {"1h": none}, PAIR: {"1h": known}}
+    for pair in drawer.historic_data:
+        kitchen = FreqaiDataKitchen(config, pair=pair)
+        kitchen.all_pairs = [*drawer.historic_data]
+        drawer.update_historic_data(strategy, kitchen)
+    assert drawer.historic_data[PAIR]["1h"]["date"].iloc[-1] > START + 100 * HOUR
+    assert drawer.historic_data["NONE/USD"]["1h"].empty
+
+
 def test_a_download_that_fails_is_told_and_not_tried_at_once_again(update, caplog):
     memory = update(START - 1000 * HOUR, times=3)
     texts = [record.getMessage() for record in caplog.records if "freqai_rnn" in record.name]

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from tests.exchange.candles import Market
 from tests.exchange.server import Exchange, Faults, serving
-from tests.live import deployments, pauses, restarts, scenarios
+from tests.live import deployments, pauses, restarts, scenarios, silences
 from tests.live.host import ENSEMBLE
 from tests.live.scenarios import BotRun
 
@@ -30,11 +30,12 @@ def bot_runs(
 ) -> "Iterator[dict[str, Future[BotRun]]]":
     """All runs, started together, as most of their time is waiting for the next minute."""
     folder = tmp_path_factory.mktemp("live")
-    faulty, wild, late = Exchange(markets), Exchange(markets), Exchange(markets)
+    faulty, wild, late, silent = (Exchange(markets) for _ in range(4))
     with (
         serving(faulty) as faulty_url,
         serving(wild) as wild_url,
         serving(late) as late_url,
+        serving(silent) as silent_url,
         ThreadPoolExecutor(6) as pool,
     ):
         # The longest first: those that wait for five would fill the pool before them.
@@ -52,6 +53,7 @@ def bot_runs(
             ),
             "use_options": pool.submit(scenarios.use_options, folder / "options", wild_url, wild),
             "slept": pool.submit(pauses.sleep, folder / "slept", late_url, late),
+            "silent": pool.submit(silences.fall_silent, folder / "silent", silent_url, silent),
             "deployed": pool.submit(
                 deployments.deploy_and_trade, folder / "deployed", exchange_url, markets[0]
             ),

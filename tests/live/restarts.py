@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 from tests.live.bot import Bot
-from tests.live.host import INTERVAL, model_files
+from tests.live.host import INTERVAL, live_predictions, model_files
 from tests.live.scenarios import FIVE, BotRun, held, n_predicted, newest, overlay, wait_for_candle
 
 
@@ -37,6 +37,10 @@ def restart(
         run.notes["first"] = {pair: bot.candles(pair, 1)[0] for pair in FIVE}
         if n_trainings:
             bot.wait_for("Trained lstm", count=n_trainings)
+            # on a quick machine all of this is over before the next candle has closed
+            for pair in FIVE:
+                known = live_predictions(before.user_data, pair).index[-1]
+                wait_for_candle(bot, known + pd.Timedelta(minutes=1), pair)
             bot.wait_until(lambda: all(n_predicted(bot, pair) for pair in FIVE), "predictions")
         run.end(bot)
     return run

@@ -52,6 +52,7 @@ class DurableDrawer(FreqaiDataDrawer):
         self.model_lock = threading.RLock()  # of the training thread and the bot's loop
         self._has_hole = False  # among the candles in memory
         self._load_again_at = 0.0
+        self._silent: set[str] = set()  # pairs without candles, named once
 
     def save_data(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
         """Save a model, last, and put it in use, in one step for the bot's loop."""
@@ -84,6 +85,7 @@ class DurableDrawer(FreqaiDataDrawer):
         dk.data["model_filename"] = dk.model_filename
         dk.data["training_features_list"] = dk.training_features_list
         dk.data["label_list"] = dk.label_list
+        dk.data["pair"] = dk.pair  # its files are named by the coin, which pairs may share
         if isinstance(dk, BacktestKitchen):
             dk.data[TRAINING_CANDLES] = dk.n_training_candles
         self._save_json(dk.data_path / f"{dk.model_filename}_{METADATA}.json", dk.data)
@@ -98,17 +100,22 @@ class DurableDrawer(FreqaiDataDrawer):
 
         After a pause of more candles than one answer of the exchange holds, FreqAI would raise at
         every candle. Until a download succeeds, models are trained on the candles around the hole.
+        A pair of which the exchange has no candles is left as it is.
         """
         fresh = {
-            (pair, timeframe): strategy.dp.get_pair_dataframe(pair, timeframe)
+            (pair, timeframe): candles
             for pair in dk.all_pairs
             for timeframe in self.freqai_info["feature_parameters"]["include_timeframes"]
+            if len(candles := strategy.dp.get_pair_dataframe(pair, timeframe))
         }
+        base = self.config["timeframe"]
+        self._tell_silent({pair for pair in dk.all_pairs if (pair, base) not in fresh})
         if not self._has_hole and self._is_behind(fresh):
             self._has_hole = True
             logger.warning(
                 "The bot has paused for so long that the exchange's newest candles do not reach "
-                "back to those in memory: all are loaded anew, and models are trained as due."
+                "back to those in memory, or a pair has its first ones: all are loaded anew, and "
+                "models are trained as due."
             )
         if self._has_hole and time.monotonic() >= self._load_again_at:
             self._has_hole = not self._load_anew(strategy, dk) or self._is_behind(fresh)
@@ -121,14 +128,25 @@ class DurableDrawer(FreqaiDataDrawer):
                 if len(new):
                     frames = [frame for frame in (known, new) if len(frame)]
                     self.historic_data[pair][timeframe] = pd.concat(frames, ignore_index=True)
-            own = self.historic_data[dk.pair][self.config["timeframe"]]
-            self.current_candle = own["date"].iloc[-1]
+            own = self.historic_data[dk.pair][base]
+            if len(own):
+                self.current_candle = own["date"].iloc[-1]
+
+    def _tell_silent(self, pairs: set[str]) -> None:
+        """Name each pair without candles once, and again after it had some."""
+        for pair in sorted(pairs - self._silent):
+            logger.warning(
+                "%s: the exchange has no candles, so nothing is trained or predicted for it until "
+                "it has some. The other pairs go on.",
+                pair,
+            )
+        self._silent = pairs
 
     def _is_behind(self, fresh: Mapping[tuple[str, str], pd.DataFrame]) -> bool:
         """Tell whether candles are missing between those in memory and the exchange's newest."""
         for (pair, timeframe), new in fresh.items():
             known = self.historic_data[pair][timeframe]
-            if len(new) and (known.empty or known["date"].iloc[-1] < new["date"].iloc[0]):
+            if known.empty or known["date"].iloc[-1] < new["date"].iloc[0]:
                 return True
         return False
 

@@ -35,7 +35,6 @@ UNLISTED = (
     "%s has an open trade, but is not in pair_whitelist: nothing is predicted for it. Stoploss and "
     "ROI still close the trade."
 )
-
 ONLY_SHOWN = (
     "%s: freqtrade plot-dataframe loads too few candles to train on, so nothing is trained, and "
     "windows that no backtest has predicted show 0: run a backtest of this time range first."
@@ -172,7 +171,7 @@ class LiveFreqaiModel(IFreqaiModel):
 
     def _train_next(self, strategy: IStrategy) -> None:
         # holds pairs with open trades too, listed or not
-        whitelist = [p for p in strategy.dp.current_whitelist() if p in self.dd.historic_data]
+        whitelist = [p for p in strategy.dp.current_whitelist() if self._has_candles(p)]
         waiting = [pair for pair in self.train_queue if pair in whitelist]
         waiting += [pair for pair in whitelist if pair not in waiting]
         for pair in waiting:
@@ -188,6 +187,11 @@ class LiveFreqaiModel(IFreqaiModel):
                     self.train_queue.remove(pair)
                 self.train_queue.append(pair)
                 return
+
+    def _has_candles(self, pair: str) -> bool:
+        """Tell whether there is anything to train a pair on."""
+        known = self.dd.historic_data.get(pair, {}).get(self.config["timeframe"], ())
+        return len(known) > 0
 
     def _train_or_retry(
         self,

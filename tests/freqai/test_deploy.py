@@ -197,7 +197,9 @@ def test_nothing_to_deploy_is_said(trained: Host):
     assert "there is no folder" in refused(trained, "--from", "nobody")
     without = {"freqai": {"save_backtest_models": False, "identifier": "without"}}
     trained.backtest(overlay=TWO_PAIRS | without)
-    assert "has no model of BTC/USD, ETH/USD" in refused(trained, overlay=TWO_PAIRS | without)
+    said = refused(trained, overlay=TWO_PAIRS | without)
+    assert "has no model of BTC/USD, ETH/USD" in said
+    assert "freqai.save_backtest_models" in said
 
 
 @pytest.mark.parametrize("identifier", ["../live", "/tmp/live", "", "."])

@@ -38,7 +38,8 @@ def check_features(windows: Sequence[TrialWindow], findings: Findings) -> None:
             _look(str(name), column, constant, walks)
     if constant:
         findings.unusual.append(
-            f"{len(constant)} of {n_features} features have one value in a whole window: "
+            f"{len(constant)} of {n_features} features {'has' if len(constant) == 1 else 'have'} "
+            "one value in a whole window: "
             f"{some(list(constant))}."
         )
     if walks:

@@ -74,7 +74,10 @@ def newest_models(
     found = [one for pair in pairs if (one := _newest(folders, expected, pair)) is not None]
     missing = [pair for pair in pairs if pair not in {one.pair for one in found}]
     if not found or (missing and all_needed):
-        raise ValueError(f"There is nothing to deploy: {source} has no model of {listed(missing)}.")
+        raise ValueError(
+            f"There is nothing to deploy: {source} has no model of {listed(missing)}. A backtest "
+            "keeps its models where freqai.save_backtest_models is true."
+        )
     if missing:
         logger.warning("%s has no model of %s.", source, listed(missing))
     return found

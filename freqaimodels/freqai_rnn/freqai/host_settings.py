@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from freqtrade.config_schema.config_schema import CONF_SCHEMA
@@ -12,7 +12,13 @@ from freqtrade.config_schema.config_schema import CONF_SCHEMA
 logger = logging.getLogger(__name__)
 
 READ_WITHOUT_SCHEMA = {
-    "": ["max_candidates", "model_save_type", "override_exchange_checks"],
+    "": [
+        "extra_returns_per_train",
+        "max_candidates",
+        "model_save_type",
+        "multitarget_parallel_training",
+        "override_exchange_checks",
+    ],
     "feature_parameters": [
         "noise_standard_deviation",
         "reverse_train_test_order",
@@ -21,6 +27,9 @@ READ_WITHOUT_SCHEMA = {
     "data_split_parameters": ["train_size"],
 }
 """Keys that FreqAI or this project reads, by section, and that freqtrade's schema leaves out."""
+LEGACY = ("indicator_max_period_candles",)
+"""Keys of older FreqAI configurations, which nothing reads any more."""
+LONGEST_VALUE = 40
 LIKENESS = 0.8
 """Of two names, from which on one is taken for the other, misspelt; difflib's measure."""
 LONGEST_DAYS = 36_500
@@ -152,8 +161,14 @@ def require_host_settings(config: Mapping[str, Any]) -> None:
     """
     freqai = config["freqai"]
     known = _known_keys()
-    for section, names in known.items():
-        _require_known(section, _section(freqai, section), names, known)
+    unread = [
+        _path(section, name)
+        for section, names in known.items()
+        for name in _unknown(section, _section(freqai, section), names, known)
+    ]
+    if unread:
+        verb = "is" if len(unread) == 1 else "are"
+        logger.warning("%s %s read neither by FreqAI nor by this model.", ", ".join(unread), verb)
     for section, name, text, holds in HOST_RULES:
         values = _section(freqai, section)
         if name in values and not holds(values[name]):
@@ -204,28 +219,34 @@ def require_recordable(value: Any, path: str = "freqai") -> None:
         raise ValueError(f"{path} must be a number of at most 64 bits, got {value!r}.")
 
 
-def _require_known(
+def _unknown(
     section: str, values: Mapping[str, Any], names: list[str], known: Mapping[str, list[str]]
-) -> None:
-    """Refuse a name of another section, or near to one of this; any other is told.
+) -> Iterator[str]:
+    """Refuse a name of another section, or one near to a name that is missing; yield any other.
 
-    It may be a strategy's own. But scikit-learn gets ``data_split_parameters`` as arguments, so
-    there it is an error too.
+    It may be a strategy's own, also where it resembles a key that is set too. But scikit-learn gets
+    ``data_split_parameters`` as arguments, so there it is an error.
     """
     lower = {name.lower(): name for name in names}
     for name in values:
         if name in names:
             continue
-        said = f"{_path(section, name)} (= {values[name]!r})"
+        said = f"{_path(section, name)} (= {_short(values[name])})"
         for other, theirs in known.items():
             if name in theirs:
                 raise ValueError(f"{said} is not read there: move it to {_path(other)}.")
         near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=LIKENESS)
-        if near:
+        if near and lower[near[0]] not in values and name not in LEGACY:
             raise ValueError(f"{said} is no key of FreqAI; did you mean {lower[near[0]]}?")
         if section == SPLIT:
             raise ValueError(f"{said} is no key of FreqAI, which has {', '.join(names)} there.")
-        logger.warning("%s is read neither by FreqAI nor by this model.", said)
+        yield name
+
+
+def _short(value: Any) -> str:
+    """Return a value as text, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} …"
 
 
 def _known_keys() -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy.interface import IStrategy
 
+from ..columns import INTERVAL_COLUMNS, detail_column
 from ..files import write_atomically
 from .saved_models import METADATA_LISTS, TRAINING_CANDLES, model_path
 
@@ -60,6 +61,23 @@ class StrictKitchen(FreqaiDataKitchen):
                 f"regressor, got {found[1]!r}. {LABEL_FIX}; or take a classifier of freqtrade's, "
                 "such as --freqaimodel LightGBMClassifier."
             )
+        self._require_free_columns([str(name) for name in dataframe.columns])
+
+    def _require_free_columns(self, taken: list[str]) -> None:
+        """Refuse a column of the strategy's, or of two labels, where intervals have theirs."""
+        parameters = self.freqai_config.get("model_training_parameters", {})
+        if parameters.get("interval_coverage", True) is None:
+            return
+        owners: dict[str, str] = dict.fromkeys(taken, "the strategy")
+        for label in self.label_list:
+            for column in (detail_column(label, detail) for detail in INTERVAL_COLUMNS):
+                if column in owners:
+                    raise OperationalException(
+                        f"{self.pair}: the interval of the label {label} needs a column {column}, "
+                        f"which {owners[column]} has too. Rename one of them, or set "
+                        "model_training_parameters.interval_coverage to null."
+                    )
+                owners[column] = f"the interval of {label}"
 
 
 class BacktestKitchen(StrictKitchen):
@@ -92,7 +110,27 @@ class BacktestKitchen(StrictKitchen):
         )
         if len(prediction_dataframe) > 1:  # for the names alone FreqAI asks with the last candle
             self._frames[pair] = prediction_dataframe, features
+        else:
+            self._require_labels_of(strategy, features)
         return features
+
+    def _require_labels_of(self, strategy: IStrategy, features: pd.DataFrame) -> None:
+        """Refuse stored predictions of other labels; FreqAI compares the features only.
+
+        :raises OperationalException: with the names of both.
+        """
+        try:
+            frame = strategy.set_freqai_targets(features.copy(), metadata={"pair": self.pair})
+        except Exception:  # one candle is too few for it: then it cannot be asked
+            return
+        now = [str(name) for name in frame.columns if str(name).startswith("&")]
+        stored = self.data.get("label_list", now)
+        if set(now) != set(stored):
+            raise OperationalException(
+                f"{self.pair}: the predictions stored in {self.full_path} have the labels "
+                f"{', '.join(stored)}, and the strategy has {', '.join(now)}. Undo the change, or "
+                "give another freqai.identifier."
+            )
 
     def rows_before(self, date: pd.Timestamp, n_rows: int) -> pd.DataFrame:
         """Return the candles before a date, with the features that were computed last."""
@@ -158,6 +196,8 @@ class BacktestKitchen(StrictKitchen):
             if model_path(self.data_path, self.model_filename).is_file():
                 return ""  # which is found unusable without its companion, and says so
             return f"{path} beside its model: {type(error).__name__}: {error}"
+        if metadata.get("pair", self.pair) != self.pair:
+            return f"it is of {metadata['pair']}"
         n_trained = metadata.get(TRAINING_CANDLES, self.n_training_candles)
         if n_trained < self.n_training_candles:
             return f"its model was trained on {n_trained} of {self.n_training_candles} candles"

@@ -82,10 +82,20 @@ def read_if_complete(dk: FreqaiDataKitchen, settings: Mapping[str, Any]) -> Trai
         )
         return None
     try:
-        return TrainedModel.read(model_path(folder, filename), settings)
+        model = TrainedModel.read(model_path(folder, filename), settings)
     except ValueError as error:
         logger.error("%s %s is trained again now.", error, pair)
         return None
+    if model.pair != pair:
+        logger.warning(
+            "%s: the model in %s is of %s, so it is trained again. Give each quote currency a "
+            "freqai.identifier of its own to keep both.",
+            pair,
+            folder,
+            model.pair,
+        )
+        return None
+    return model
 
 
 def latest_model_before(

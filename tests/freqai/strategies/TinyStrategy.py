@@ -11,9 +11,10 @@ class TinyStrategy(IStrategy):
     Keeps every frame FreqAI returns, as user_data/seen/<coin>.feather, or in the folder ``seen``.
 
     Settings, all optional: ``nan_at`` and ``inf_at`` are the candle with such a feature,
-    ``relabel_from`` is the date from which all labels are 7, ``unlabelled_hour`` is the hour of
-    the day without labels, ``labelled_from`` the date of the first label, ``no_features`` leaves
-    no feature and ``no_label`` no label, ``text_at`` is the date from which a feature is text,
+    ``relabel_from`` is the date from which all labels are ``relabel_as`` (7), ``unlabelled_hour``
+    is the hour of the day without labels, ``labelled_from`` the date of the first label,
+    ``no_features`` leaves no feature and ``no_label`` no label, ``text_at`` is the date from which
+    a feature is text, ``label`` is the name of the label,
     ``horizon`` is how many candles the label looks ahead, whatever the configuration says.
     """
 
@@ -63,13 +64,14 @@ class TinyStrategy(IStrategy):
         horizon = self.tiny.get("horizon", declared)
         label = dataframe["close"].shift(-horizon) / dataframe["close"] - 1
         if "relabel_from" in self.tiny:
-            label = label.mask(dataframe["date"] >= pd.Timestamp(self.tiny["relabel_from"]), 7.0)
+            later = dataframe["date"] >= pd.Timestamp(self.tiny["relabel_from"])
+            label = label.mask(later, self.tiny.get("relabel_as", 7.0))
         if "labelled_from" in self.tiny:
             label = label.where(dataframe["date"] >= pd.Timestamp(self.tiny["labelled_from"]))
         if "unlabelled_hour" in self.tiny:
             label = label.mask(dataframe["date"].dt.hour == self.tiny["unlabelled_hour"])
         if not self.tiny.get("no_label", False):
-            dataframe["&-return"] = label
+            dataframe[self.tiny.get("label", "&-return")] = label
         return dataframe
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:

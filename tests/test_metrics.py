@@ -8,17 +8,24 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, root_mean_squared_error
 
 from freqai_rnn.metrics import (
+    HALF_LIFE,
     NAMES,
+    Outcomes,
     directional_accuracy,
-    information_coefficient,
+    ic_beyond,
+    in_volatilities,
+    known_volatility,
+    next_ic,
     r2_against_zero,
-    rank_information_coefficient,
+    scaled_ic,
     summary,
-    weighted_ranks,
 )
 
 REALISED = np.array([1.0, -2.0, 3.0, -4.0])
 PREDICTED = np.array([2.0, -1.0, -1.0, -2.0])
+VOLATILITY = np.array([1.0, 2.0, 1.0, 0.5])
+NEXT = np.array([0.5, -1.0, 1.0, np.nan])
+OUTCOMES = Outcomes(REALISED, VOLATILITY, NEXT)
 
 
 @pytest.mark.parametrize(
@@ -40,53 +47,92 @@ def test_directional_accuracy_is_the_share_of_moves_with_the_predicted_sign(
     assert result == pytest.approx(expected, nan_ok=True)
 
 
-def test_information_coefficient_is_the_correlation_by_hand():
-    # deviations from the means -0.5 and -0.5: (1.5, -1.5, 3.5, -3.5) and (2.5, -0.5, -0.5, -1.5)
-    product = 1.5 * 2.5 + 1.5 * 0.5 - 3.5 * 0.5 + 3.5 * 1.5
-    squares = (2 * 1.5**2 + 2 * 3.5**2) * (2.5**2 + 2 * 0.5**2 + 1.5**2)
-    assert information_coefficient(REALISED, PREDICTED) == pytest.approx(product / squares**0.5)
+def test_scaled_ic_by_hand():
+    # in volatilities: realised 1, -1, 3 and -8, which is cut at -6; predicted 2, -0.5, -1, -4
+    product = 1 * 2 + 1 * 0.5 - 3 * 1 + 6 * 4
+    squares = (1 + 1 + 9 + 36) * (4 + 0.25 + 1 + 16)
+    assert scaled_ic(OUTCOMES, PREDICTED) == pytest.approx(product / squares**0.5)
 
 
-def test_rank_information_coefficient_is_the_correlation_of_ranks_by_hand():
-    # ranks (3, 2, 4, 1) and (4, 2.5, 2.5, 1), deviations from 2.5
-    product = 0.5 * 1.5 + 1.5 * 0 + 1.5 * 1.5
-    squares = 5.0 * (2 * 1.5**2)
-    assert rank_information_coefficient(REALISED, PREDICTED) == pytest.approx(
-        product / squares**0.5
-    )
+def test_next_ic_by_hand():
+    # the last candle has no next one
+    product = 0.5 * 2 + 1 * 0.5 - 1 * 1
+    squares = (0.25 + 1 + 1) * (4 + 0.25 + 1)
+    assert next_ic(OUTCOMES, PREDICTED) == pytest.approx(product / squares**0.5)
 
 
-def test_correlations_equal_numpys_on_random_values():
-    realised, noise = np.random.default_rng(0).normal(size=(2, 200))
-    predicted = np.exp(realised + noise)
-    ranks = [np.argsort(np.argsort(values)) for values in (realised, predicted)]
-    assert information_coefficient(realised, predicted) == pytest.approx(
-        np.corrcoef(realised, predicted)[0, 1]
-    )
-    assert rank_information_coefficient(realised, predicted) == pytest.approx(
-        np.corrcoef(*ranks)[0, 1]
-    )
+@pytest.mark.parametrize("score", [scaled_ic, next_ic])
+def test_a_row_without_a_known_volatility_does_not_count(score):
+    more = Outcomes(*(np.append(values, 9.0) for values in OUTCOMES))
+    more.volatility[-1] = np.nan
+    assert score(more, np.append(PREDICTED, 9.0)) == pytest.approx(score(OUTCOMES, PREDICTED))
 
 
-def test_only_the_order_counts_for_the_rank_information_coefficient():
-    realised = np.array([1.0, 2.0, 3.0, 4.0])
-    assert rank_information_coefficient(realised, np.exp(5 * realised)) == pytest.approx(1)
-    assert rank_information_coefficient(realised, -np.exp(5 * realised)) == pytest.approx(-1)
-    assert information_coefficient(realised, np.exp(5 * realised)) < 0.9
+@pytest.mark.parametrize("score", [scaled_ic, next_ic])
+def test_no_mean_is_taken_out(score):
+    """Who always predicts a rise is right to do so where prices rise, and nothing but that."""
+    rising = Outcomes(np.array([1.0, 1.0, 1.0]), np.ones(3), np.array([1.0, 1.0, 1.0]))
+    assert score(rising, np.full(3, 0.01)) == pytest.approx(1)
+    assert score(rising, np.full(3, -5.0)) == pytest.approx(-1)
 
 
-@pytest.mark.parametrize("metric", [information_coefficient, rank_information_coefficient])
+@pytest.mark.parametrize("score", [scaled_ic, next_ic])
 @pytest.mark.parametrize(
     ("realised", "predicted"),
     [
-        pytest.param([1, 2, 3], [2, 2, 2], id="constant_prediction"),
-        pytest.param([2, 2, 2], [1, 2, 3], id="constant_target"),
-        pytest.param([1], [2], id="one_row"),
+        pytest.param([1, 2, 3], [0, 0, 0], id="predicting_nothing"),
+        pytest.param([0, 0, 0], [1, 2, 3], id="nothing_moved"),
         pytest.param([], [], id="no_rows"),
     ],
 )
-def test_a_correlation_that_is_not_defined_is_nan(metric, realised, predicted):
-    assert math.isnan(metric(np.array(realised, float), np.array(predicted, float)))
+def test_a_coefficient_that_is_not_defined_is_nan(score, realised, predicted):
+    values = np.array(realised, float)
+    outcomes = Outcomes(values, np.ones(len(values)), values)
+    assert math.isnan(score(outcomes, np.array(predicted, float)))
+
+
+def test_ic_beyond_is_the_partial_correlation_about_zero():
+    rng = np.random.default_rng(0)
+    line, new, noise = rng.normal(size=(3, 2000))
+    outcomes = Outcomes(noise, np.ones(2000), 0.3 * line + 0.1 * new + noise)
+    predicted = new + 2 * line
+    slopes, _, _, _ = np.linalg.lstsq(
+        np.column_stack([predicted, line]), outcomes.next_move, rcond=None
+    )
+    rest = predicted - line * (predicted @ line) / (line @ line)
+    expected = (
+        rest
+        @ outcomes.next_move
+        / np.sqrt((rest @ rest) * (outcomes.next_move @ outcomes.next_move))
+    )
+    found = ic_beyond(outcomes, predicted, line)
+    assert found == pytest.approx(expected)
+    assert np.sign(found) == np.sign(slopes[0])
+
+
+def test_nothing_is_beyond_a_multiple_of_the_other_one():
+    line = np.random.default_rng(0).normal(size=50)
+    assert math.isnan(ic_beyond(Outcomes(line, np.ones(50), line), -3.7 * line, line))
+
+
+def test_volatility_is_made_of_labels_that_are_known():
+    labels = np.random.default_rng(0).normal(size=300)
+    labels[7] = np.nan
+    horizon, row = 2, 250
+    found = known_volatility(labels, horizon)
+    assert np.isnan(found[: HALF_LIFE + horizon]).all()
+    assert not np.isnan(found[HALF_LIFE + horizon]).any()
+    known = labels[: row - horizon + 1][~np.isnan(labels[: row - horizon + 1])]
+    weights = 0.5 ** (np.arange(len(known))[::-1] / HALF_LIFE)
+    expected = np.sqrt(np.sum(weights * known**2) / weights.sum())
+    assert found[row] == pytest.approx(expected)
+    later = labels.copy()
+    later[row - horizon + 1 :] = 99.0
+    assert known_volatility(later, horizon)[row] == found[row]
+
+
+def test_a_volatility_of_zero_scales_nothing():
+    assert np.isnan(in_volatilities(np.array([1.0, 1.0]), np.array([0.0, np.nan]))).all()
 
 
 @pytest.mark.parametrize(
@@ -113,14 +159,14 @@ def test_r2_against_zero_is_r2_where_the_mean_is_zero():
 
 def test_the_summary_has_every_metric_by_name():
     # errors (1, 1, -4, 2): squares 22, absolute 8; signs right in 3 of 4; squares of realised 30
-    result = summary(REALISED, PREDICTED)
+    result = summary(OUTCOMES, PREDICTED)
     assert result == {
         "rmse": pytest.approx((22 / 4) ** 0.5),
         "mae": pytest.approx(8 / 4),
         "r2_against_zero": pytest.approx(1 - 22 / 30),
         "directional_accuracy": 0.75,
-        "information_coefficient": pytest.approx(8 / (29 * 9) ** 0.5),
-        "rank_information_coefficient": pytest.approx(3 / (5 * 4.5) ** 0.5),
+        "scaled_ic": pytest.approx(scaled_ic(OUTCOMES, PREDICTED)),
+        "next_ic": pytest.approx(next_ic(OUTCOMES, PREDICTED)),
     }
     assert all(type(value) is float for value in result.values())
 
@@ -137,9 +183,15 @@ def oracle(realised: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         "mae": mean_absolute_error(realised, predicted),
         "r2_against_zero": r2_score(*mirrored),  # of values whose mean is 0
         "directional_accuracy": accuracy_score(np.sign(realised[moved]), np.sign(predicted[moved])),
-        "information_coefficient": stats.pearsonr(realised, predicted).statistic,
-        "rank_information_coefficient": stats.spearmanr(realised, predicted).statistic,
+        # a correlation about 0 is that of values and their mirror images, whose mean is 0
+        "scaled_ic": stats.pearsonr(*mirrored).statistic,
+        "next_ic": stats.pearsonr(*mirrored).statistic,
     }
+
+
+def plain(realised: np.ndarray) -> Outcomes:
+    """Of a volatility of 1, and no longer than the next candle."""
+    return Outcomes(realised, np.ones(len(realised)), realised)
 
 
 def rounded_values(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -150,13 +202,13 @@ def rounded_values(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def test_every_metric_is_that_of_the_libraries():
     realised, predicted = rounded_values(200)
-    assert summary(realised, predicted) == pytest.approx(oracle(realised, predicted))
+    assert summary(plain(realised), predicted) == pytest.approx(oracle(realised, predicted))
 
 
 def test_weighted_metrics_are_those_of_the_rows_drawn():
     realised, predicted = rounded_values(60)
     weights = np.random.default_rng(1).integers(0, 4, size=(30, 60))
-    found = summary(realised, predicted, weights.astype(float))
+    found = summary(plain(realised), predicted, weights.astype(float))
     assert list(found) == list(NAMES)
     for i, counts in enumerate(weights):
         expected = oracle(np.repeat(realised, counts), np.repeat(predicted, counts))
@@ -166,46 +218,26 @@ def test_weighted_metrics_are_those_of_the_rows_drawn():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_weight_of_2_is_a_doubled_row(name):
     weights = np.array([[1.0, 1.0, 2.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
-    doubled = [np.append(values, values[2]) for values in (REALISED, PREDICTED)]
-    found = summary(REALISED, PREDICTED, weights)[name]
+    doubled = Outcomes(*(np.append(values, values[2]) for values in OUTCOMES))
+    found = summary(OUTCOMES, PREDICTED, weights)[name]
     assert found.shape == (2,)
-    assert found[0] == pytest.approx(summary(*doubled)[name])
-    assert found[1] == pytest.approx(summary(REALISED, PREDICTED)[name])
+    assert found[0] == pytest.approx(summary(doubled, np.append(PREDICTED, PREDICTED[2]))[name])
+    assert found[1] == pytest.approx(summary(OUTCOMES, PREDICTED)[name])
     assert found[0] != pytest.approx(found[1])
 
 
 def test_what_is_not_defined_on_the_rows_drawn_is_nan_for_these_only():
-    realised, predicted = np.array([0.0, 0.0, 1.0, 2.0]), np.array([5.1, 5.2, 0.1, 0.1])
+    realised, predicted = np.array([0.0, 0.0, 1.0, 2.0]), np.array([5.1, 5.2, 0.0, 0.1])
     weights = np.array([[3.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 2.0], [1.0, 1.0, 1.0, 1.0]])
     found = {
-        name: np.isnan(v).tolist() for name, v in summary(realised, predicted, weights).items()
+        name: np.isnan(v).tolist()
+        for name, v in summary(plain(realised), predicted, weights).items()
     }
     assert found == {
         "rmse": [False, False, False],
         "mae": [False, False, False],
         "r2_against_zero": [True, False, False],
         "directional_accuracy": [True, False, False],
-        "information_coefficient": [True, True, False],
-        "rank_information_coefficient": [True, True, False],
+        "scaled_ic": [True, False, False],
+        "next_ic": [True, False, False],
     }
-
-
-def test_constant_rows_among_others_have_no_correlation_whatever_rounding_leaves():
-    realised = np.random.default_rng(0).normal(size=200)
-    constant = np.where(np.arange(200) < 100, 0.1, realised)
-    weights = np.random.default_rng(1).integers(0, 4, size=(50, 200)) * (np.arange(200) < 100)
-    for pair in ((realised, constant), (constant, realised)):
-        assert np.isnan(information_coefficient(*pair, weights.astype(float))).all()
-
-
-def test_correlation_of_values_far_from_zero_keeps_its_digits():
-    realised, predicted = rounded_values(200)
-    assert information_coefficient(realised, 1e6 + 1e-3 * predicted) == pytest.approx(
-        stats.pearsonr(realised, predicted).statistic, rel=1e-6
-    )
-
-
-def test_ranks_of_drawn_values_by_hand():
-    # drawn: 10, 20, 20, 20, 30 have ranks 1, 3, 3, 3, 5
-    ranks = weighted_ranks(np.array([20.0, 10.0, 30.0, 20.0]), np.array([[2.0, 1.0, 1.0, 1.0]]))
-    assert ranks.tolist() == [[3.0, 1.0, 5.0, 3.0]]

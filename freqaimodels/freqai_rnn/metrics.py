@@ -1,8 +1,11 @@
-"""Measures how good predictions of returns are, against what was realised. NumPy only.
+"""Measures of how good predictions of returns are, against what was realised.
 
-Every function takes realised values and predictions of shape (n,), without NaN, and returns a
-float; with weights of shape (n_replicates, n), how often each row counts, it returns an array
-(n_replicates,). What is not defined, such as a correlation with a constant, is NaN.
+With weights of shape (n_replicates, n), how often each row counts, every measure is an array
+(n_replicates,), else a float. What is not defined, such as a coefficient of nothing but 0, is NaN.
+
+No measure takes the mean of the evaluated rows out of realised values or predictions. A mean that
+is known only afterwards makes every signal that falls when the price rises look right, by about
+sqrt(k · h) / n for a reversal over k candles and labels of h, on prices nobody can predict.
 """
 
 from __future__ import annotations
@@ -10,15 +13,60 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 FloatArray = npt.NDArray[np.floating]
 
-
 Weighted = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
+
+HALF_LIFE = 96
+"""Candles after which a label counts half for the volatility of later ones, and before which that
+is not known."""
+CUT = 6.0
+"""Volatilities at which a realised value is cut, so that no single crash decides a score."""
+
+
+class Outcomes(NamedTuple):
+    """What became of n predictions.
+
+    :ivar realised: (n,) labels, without NaN.
+    :ivar volatility: (n,) of the label as known at each candle, in its unit; NaN before that.
+    :ivar next_move: (n,) return of the next candle in volatilities, see ``in_volatilities``; NaN
+        where it is not known, or where the label is no return.
+    """
+
+    realised: FloatArray
+    volatility: FloatArray
+    next_move: FloatArray
+
+
+def known_volatility(labels: FloatArray, horizon: int) -> FloatArray:
+    """Return the root of the exponentially weighted mean square of the labels known at each candle.
+
+    Source: RiskMetrics Technical Document, 1996, with a half-life of 96 candles.
+
+    :param labels: (n,) of consecutive candles, oldest first; NaN where one is not known.
+    :param horizon: candles that a label looks ahead, after which it is known.
+    :return: (n,) in the unit of the labels; NaN before 96 labels are known.
+    """
+    squares = pd.Series(np.square(labels)).shift(max(horizon, 1))
+    known = squares.ewm(halflife=HALF_LIFE, min_periods=HALF_LIFE, ignore_na=True)
+    return np.asarray(np.sqrt(known.mean().to_numpy(dtype=np.float64)))
+
+
+def in_volatilities(values: FloatArray, volatility: FloatArray) -> FloatArray:
+    """Return values in units of the volatility known at their candle, NaN where there is none."""
+    nothing = np.full(len(values), np.nan)
+    return np.asarray(np.divide(values, volatility, out=nothing, where=volatility > 0))
+
+
+def cut(moves: FloatArray) -> FloatArray:
+    """Return realised moves in volatilities, cut at ± 6."""
+    return np.clip(moves, -CUT, CUT)
 
 
 def _weights_optional(weighted: Weighted) -> Callable[..., Any]:
@@ -68,92 +116,93 @@ def directional_accuracy(
     return _ratio(weights @ hit, weights @ moved)
 
 
-@_weights_optional
-def information_coefficient(
-    realised: FloatArray, predicted: FloatArray, weights: FloatArray
-) -> FloatArray:
-    """Return the Pearson correlation of predictions and realised values."""
-    return _correlation(realised, predicted, weights)
-
-
-@_weights_optional
-def rank_information_coefficient(
-    realised: FloatArray, predicted: FloatArray, weights: FloatArray
-) -> FloatArray:
-    """Return the Spearman correlation: order only, so a few large moves do not decide it."""
-    ranks = weighted_ranks(realised, weights), weighted_ranks(predicted, weights)
-    return _correlation(*ranks, weights)
-
-
 METRICS = {
     "rmse": rmse,
     "mae": mae,
     "r2_against_zero": r2_against_zero,
     "directional_accuracy": directional_accuracy,
-    "information_coefficient": information_coefficient,
-    "rank_information_coefficient": rank_information_coefficient,
 }
-NAMES = tuple(METRICS)
+SCORES = ("scaled_ic", "next_ic")
+NAMES = (*METRICS, *SCORES)
 """The keys of ``summary``, in its order."""
 
 
 def summary(
-    realised: FloatArray, predicted: FloatArray, weights: FloatArray | None = None
+    outcomes: Outcomes, predicted: FloatArray, weights: FloatArray | None = None
 ) -> dict[str, Any]:
     """Return all metrics of this module by name.
 
+    :param predicted: (n,) in the unit of the labels.
     :param weights: (n_replicates, n), how often each row counts; None counts every row once.
     :return: floats, or with weights arrays (n_replicates,).
     """
-    return {name: metric(realised, predicted, weights) for name, metric in METRICS.items()}
+    return {
+        **{name: metric(outcomes.realised, predicted, weights) for name, metric in METRICS.items()},
+        "scaled_ic": scaled_ic(outcomes, predicted, weights),
+        "next_ic": next_ic(outcomes, predicted, weights),
+    }
 
 
-def weighted_ranks(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return ranks, ties averaged, as if every value were there as often as its weight says.
+def scaled_ic(
+    outcomes: Outcomes, predicted: FloatArray, weights: FloatArray | None = None
+) -> float | FloatArray:
+    """Return the scaled information coefficient: Σ p y / sqrt(Σ p² Σ y²).
 
-    :param values: (n,)
-    :param weights: (n_replicates, n), whole numbers.
-    :return: (n_replicates, n)
+    Both are divided by the volatility known at their candle, y is cut at ± 6 of it, and no mean is
+    taken out of either. So calm and wild times count alike, and where prices cannot be predicted
+    it is 0 on average, whatever the prediction is made of.
     """
-    # No replicate is written out, which would need a sort each. Values are sorted once: equal ones
-    # that follow ``before`` smaller ones and end at ``upto`` have the ranks before + 1 … upto in
-    # every replicate, only with other numbers, and share the mean of these.
-    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
-    drawn = np.take(weights, np.argsort(group, kind="stable"), axis=1)
-    upto = np.take(np.cumsum(drawn, axis=1, out=drawn), np.cumsum(counts) - 1, axis=1)
-    middle = upto + 1
-    middle[:, 1:] += upto[:, :-1]
-    middle /= 2  # in place, as the sums: to fill new memory takes longer than to add
-    return np.asarray(np.take(middle, group, axis=1))
+    moves = cut(in_volatilities(outcomes.realised, outcomes.volatility))
+    return _about_zero(moves, in_volatilities(predicted, outcomes.volatility), weights)
 
 
-def _correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the Pearson correlation; x and y are (n,), or (n_replicates, n) as ranks are."""
-    total = weights.sum(axis=1)
-    x, mean_x, square_x, variance_x = _moments(x, weights, total)
-    y, mean_y, square_y, variance_y = _moments(y, weights, total)
-    covariance = _ratio(_weighted_sum(x * y, weights), total) - mean_x * mean_y
-    # Rounding leaves a constant with a variance that is not quite 0.
-    defined = (variance_x > 1e-12 * square_x) & (variance_y > 1e-12 * square_y)
-    scale = np.where(defined, variance_x * variance_y, 0.0)
-    return _ratio(covariance, np.sqrt(scale))
+def next_ic(
+    outcomes: Outcomes, predicted: FloatArray, weights: FloatArray | None = None
+) -> float | FloatArray:
+    """Return the same coefficient against the next candle's return alone.
+
+    Next candles do not overlap, as labels of several candles do, so its error is about half.
+    """
+    scaled = in_volatilities(predicted, outcomes.volatility)
+    return _about_zero(outcomes.next_move, scaled, weights)
 
 
-def _moments(
-    values: FloatArray, weights: FloatArray, total: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return centred values, and per replicate their mean, mean square and variance."""
-    # Squares of what is far from 0 would lose the digits in which the values differ.
-    values = values - values.sum() / max(values.size, 1)
-    mean = _ratio(_weighted_sum(values, weights), total)
-    square = _ratio(_weighted_sum(np.square(values), weights), total)
-    return values, mean, square, square - np.square(mean)
+def ic_beyond(
+    outcomes: Outcomes,
+    predicted: FloatArray,
+    known: FloatArray,
+    weights: FloatArray | None = None,
+) -> float | FloatArray:
+    """Return the next-candle IC of what a prediction says beyond another one.
+
+    That is the part of it that no multiple of the other one explains, so it has the sign and the
+    t-value of the prediction in a regression of the next candle's return on both.
+
+    Source: R. Frisch, F. Waugh, Partial time regressions as compared with individual trends, 1933.
+    """
+    new, old = (in_volatilities(one, outcomes.volatility) for one in (predicted, known))
+    counted = ~np.isnan(outcomes.next_move + new + old)
+    y, x, z = (np.where(counted, values, 0.0) for values in (outcomes.next_move, new, old))
+    counts = np.ones((1, len(y))) if weights is None else weights
+    slope = _ratio(counts @ (x * z), counts @ (z * z))
+    squares = counts @ (x * x) - slope * (counts @ (x * z))
+    # Rounding leaves a multiple of the other one with squares that are not quite 0.
+    squares = np.where(squares > 1e-12 * (counts @ (x * x)), squares, 0.0)
+    sums = counts @ (x * y) - slope * (counts @ (z * y))
+    found = _ratio(sums, np.sqrt(squares * (counts @ (y * y))))
+    return found if weights is not None else float(found[0])
 
 
-def _weighted_sum(values: FloatArray, weights: FloatArray) -> FloatArray:
-    if values.ndim == 1:
-        return np.asarray(weights @ values)
-    return np.asarray(np.einsum("ij,ij->i", weights, values))
+def _about_zero(
+    realised: FloatArray, predicted: FloatArray, weights: FloatArray | None
+) -> float | FloatArray:
+    """Return the correlation about 0 over the rows that have both values."""
+    counted = ~np.isnan(realised + predicted)
+    y, x = (np.where(counted, values, 0.0) for values in (realised, predicted))
+    counts = np.ones((1, len(y))) if weights is None else weights
+    squares = (counts @ (x * x)) * (counts @ (y * y))
+    found = _ratio(counts @ (x * y), np.sqrt(squares))
+    return found if weights is not None else float(found[0])
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:

@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks`: measure, print one table, and leave the numbers as JSON."""
 
 import argparse
+import itertools
 import json
 import logging
 import os
@@ -18,7 +19,10 @@ from tabulate import tabulate
 
 from freqai_rnn.parallel.memory import keep_freed_memory
 
-PARTS = ("step", "fit", "memory", "parallel", "backtest", "deployed", "quality", "confidence")
+PARTS = (
+    *("step", "fit", "memory", "parallel", "backtest", "deployed"),
+    *("placebo", "quality", "confidence"),
+)
 PACKAGES = ("freqtrade", "torch", "numpy", "scikit-learn", "lightgbm", "joblib")
 
 
@@ -27,14 +31,24 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--output", type=Path, default=Path("user_data/bench"))
-    of_quality = parser.add_argument_group("quality")
-    of_quality.add_argument("--seeds", type=int, default=1)
-    of_quality.add_argument("--timeframes", nargs="+", default=["1h", "30m", "4h"])
-    of_both = parser.add_argument_group("quality and confidence")
-    of_both.add_argument("--labels", nargs="+", default=["return", "log range"])
-    of_both.add_argument("--models", nargs="+", metavar="MODEL", help="default: all")
-    of_confidence = parser.add_argument_group("confidence")
-    of_confidence.add_argument("--windows", type=int, metavar="N", help="at most; default: all")
+    walk = parser.add_argument_group("placebo, quality and confidence")
+    walk.add_argument(
+        "--datadir",
+        nargs="+",
+        default=["sample"],
+        metavar="FOLDER",
+        help="of candles that freqtrade download-data wrote, or the sample; several are measured "
+        "apart and together",
+    )
+    walk.add_argument("--pairs", nargs="+", metavar="PAIR", help="default: all of the folders")
+    walk.add_argument(
+        "--timeframe", nargs="+", default=["1h"], help="default: 1h; the sample has 30m and 4h too"
+    )
+    walk.add_argument("--timerange", default="", help="as freqtrade's, 20200101-20220630")
+    walk.add_argument("--windows", type=int, metavar="N", help="per pair; default: 16")
+    walk.add_argument("--labels", nargs="+", default=["return", "log range"])
+    walk.add_argument("--models", nargs="+", metavar="MODEL", help="default: all")
+    walk.add_argument("--seeds", type=int, default=1)
     return parser
 
 
@@ -60,25 +74,8 @@ def main() -> int:
 
 def measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Run one part; imports only what it needs."""
-    if part == "quality":
-        from tests.benchmarks import quality
-
-        todo = quality.tasks(arguments.timeframes, arguments.labels, arguments.seeds)
-        models = arguments.models or list(quality.MODELS)
-        measured = quality.walk_forward(todo, models, n_jobs=os.cpu_count() or 1)
-        summary = quality.summarise(measured)
-        found = [asdict(row) for row in quality.rows_of(summary)]
-        return {"rows": found, "quality": summary.to_dict("records")}
-    if part == "confidence":
-        from tests.benchmarks import confidence
-
-        todo = confidence.tasks(arguments.labels, arguments.windows)
-        models = arguments.models or list(confidence.MODELS)
-        predicted = confidence.walk_forward(todo, models, arguments.output, os.cpu_count() or 1)
-        covered, tenths = confidence.coverage(predicted), confidence.tenths(predicted)
-        found = [asdict(row) for row in confidence.rows_of(covered)]
-        tables = {"coverage": covered.to_dict("records"), "tenths": tenths.to_dict("records")}
-        return {"rows": found, **tables}
+    if part in ("placebo", "quality", "confidence"):
+        return walk_forward(part, arguments)
     if part == "step":
         from tests.benchmarks.steps import rows
     elif part == "fit":
@@ -92,6 +89,27 @@ def measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
     else:
         from tests.benchmarks.backtest import rows
     return {"rows": [asdict(row) for row in rows()]}
+
+
+def walk_forward(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run a part that trains on real candles."""
+    from tests.benchmarks import confidence, placebo, quality
+    from tests.benchmarks.candles import Market
+
+    markets = [
+        Market(folder, timeframe, arguments.timerange)
+        for timeframe, folder in itertools.product(arguments.timeframe, arguments.datadir)
+    ]
+    options = {
+        "pairs": arguments.pairs,
+        "n_windows": arguments.windows,
+        "output": arguments.output,
+        "n_jobs": os.cpu_count() or 1,
+    }
+    if part == "placebo":
+        return placebo.measure(markets[0], arguments.models, **options)
+    measure = {"quality": quality.measure, "confidence": confidence.measure}[part]
+    return measure(markets, arguments.labels, arguments.models, seeds=arguments.seeds, **options)
 
 
 def machine() -> dict[str, Any]:
@@ -123,9 +141,8 @@ def table(folder: Path) -> str:
             continue
         found = json.loads(path.read_text())
         lines += [Row(**row).cells() for row in found["rows"]]
-        for name in ("quality", "coverage", "tenths"):
-            if name in found:
-                texts.append(tabulate(found[name], headers="keys", floatfmt=".3f"))
+        for title, one in found.get("tables", {}).items():
+            texts.append(f"{title}\n\n{tabulate(one, headers='firstrow', tablefmt='pipe')}")
         texts.append(f"{part}: {found['seconds']:.0f} s, {found['machine']}")
     return "\n\n".join([tabulate(lines, HEADINGS, disable_numparse=True), *texts])
 

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
+from tests.benchmarks.candles import SAMPLE, Market, candles_of, features_of
 from tests.benchmarks.naive import N_EPOCHS, SEQUENCE_LENGTH, Training
-from tests.benchmarks.series import LABELS, Array, Series, sample_candles, synthetic
+from tests.benchmarks.series import LABELS, Array, Series, synthetic
 from tests.benchmarks.timing import Row, timed
 
 from freqai_rnn import RecurrentRegressor
@@ -19,7 +20,8 @@ TARGETS = {"lstm exact": 4.0, "lstm fast": 12.0, "gru exact": 5.0, "gru fast": N
 
 def real(coin: str, n_rows: int = 10_000) -> Series:
     """The first candles of a sample coin, with their return."""
-    candles, frame = sample_candles(coin)
+    which = Market(SAMPLE, "1h"), f"{coin}/USD"
+    candles, frame = candles_of(*which), features_of(*which)
     rows = slice(200, 200 + n_rows)
     features, targets = (
         (values - values.mean(axis=0)) / values.std(axis=0)

@@ -1,266 +1,251 @@
-"""Walk-forward on the sample coins: what each model predicts, out of sample, and how surely."""
+"""How good out-of-sample predictions are, and how surely: every model, one line of reversal, zero.
+
+Scores are sums over all windows of a market at once. Errors come from a jackknife over calendar
+months: coins of a month move together, whatever exchange they are of.
+"""
 
 import itertools
-import logging
-import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
-import lightgbm
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from sklearn.linear_model import RidgeCV
-from sklearn.preprocessing import StandardScaler
-from tests.benchmarks.series import HORIZON, LABELS, Array, sample_candles
+from tests.benchmarks import forecasts
+from tests.benchmarks.candles import Market, candles_of
+from tests.benchmarks.forecasts import HORIZON, LIGHTGBM, MODELS, ZERO, Task, labels_of, plan_of
+from tests.benchmarks.series import Array
 from tests.benchmarks.timing import Row
-from tqdm import tqdm
 
-from freqai_rnn import EnsembleRegressor, RecurrentRegressor, metrics
-from freqai_rnn.sample_data import SHA256
+from freqai_rnn import metrics
+from freqai_rnn.evaluation.reversal import LINE, LINES
+from freqai_rnn.evaluation.uncertainty import Estimate
+from freqai_rnn.metrics import Outcomes
 
-SEQUENCE_LENGTH = 24
-LONG_START = {
-    "initial_memory": 1 / np.log(2),  # torch's own
-    "batch_size": 2 * SEQUENCE_LENGTH,
-    "early_stopping_patience": 15,
-    "calibration": None,
-}
-NETWORKS: dict[str, dict[str, Any]] = {
-    "lstm": {"cell_type": "lstm"},
-    "gru": {"cell_type": "gru"},
-    "lstm, torch's start, two chunks": {"cell_type": "lstm", **LONG_START},
-    "gru, torch's start, two chunks": {"cell_type": "gru", **LONG_START},
-    "lstm, one layer of 64": {"cell_type": "lstm", "num_layers": 1, "hidden_size": 64},
-} | {
-    f"{cell}, memory {candles:g}": {"cell_type": cell, "initial_memory": candles}
-    for cell in ("lstm", "gru")
-    for candles in (0.3, 1, 3, 8, 24)
-}
-MEANS = {"lstm + gru": ("lstm", "gru")}
-MODELS = ("lstm", "gru", *MEANS, "ensemble", "lightgbm", "lightgbm, bagged", "ridge", "zero")
-"""Measured unless others are asked for; any of NETWORKS can be."""
-BASELINE = "lightgbm"
+FACT = "fact "
+INTERVALS = ("low", "high", "scale", "confidence", "sigma")
+ABOUT = ("pair", "redrawn", "start", "seed", "date", "cluster")
+TOGETHER = "together"
 POWER = 2.8
 """Standard errors that a difference needs to be found 4 times in 5, at two errors for a finding."""
+CLUSTERS_AT_ONCE = 8
+Score = Callable[[Outcomes, Array, Array | None], Any]
 
 
-class Plan(NamedTuple):
-    """Rows that train and test each model, and how many of its test windows a coin gets.
+class Forecasts(NamedTuple):
+    """What was predicted of a market's label: a row per test candle with a known future.
 
-    For a range half of them, as models differ far more there.
+    :ivar rows: the columns of ``ABOUT``, and one per model.
+    :ivar outcomes: an entry per row.
+    :ivar cpu_seconds: of a training and its prediction, by model.
     """
 
-    n_train: int
-    n_test: int
-    n_windows: int
+    rows: pd.DataFrame
+    outcomes: Outcomes
+    cpu_seconds: pd.Series
+
+    @property
+    def models(self) -> list[str]:
+        return [name for name in self.rows if name not in ABOUT]
 
 
-PLANS = {"30m": Plan(5000, 720, 14), "1h": Plan(5000, 720, 16), "4h": Plan(2000, 180, 12)}
-
-
-class Task(NamedTuple):
-    """One coin and window: its training rows precede its test rows."""
-
-    timeframe: str
-    coin: str
-    start: int
-    label: str
-    seed: int
-
-
-class Data(NamedTuple):
-    """Standardised by the training rows; NaN where a training label would look into the test."""
-
-    train: Array
-    targets: Array
-    test: Array
-    realised: Array
-    month: str
-
-
-def tasks(timeframes: list[str], labels: list[str], seeds: int) -> list[Task]:
-    """All coin-windows; those of a coin are spread evenly over its candles."""
-    out = []
-    for timeframe, label, coin in itertools.product(timeframes, labels, SHA256):
-        plan = PLANS[timeframe]
-        candles, features = sample_candles(coin, timeframe)
-        first = int(np.flatnonzero(features.isna().any(axis=1)).max()) + 1  # warmed up
-        last = len(candles) - HORIZON - plan.n_train - plan.n_test
-        n_windows = plan.n_windows if label == "return" else plan.n_windows // 2
-        starts = np.linspace(first, last, n_windows).astype(int)
-        out += [
-            Task(timeframe, coin, int(start), label, seed)
-            for start, seed in itertools.product(starts, range(seeds))
+def gather(found: dict[Task, list[pd.DataFrame]], models: list[str]) -> Forecasts:
+    """Put tasks of one label below each other, and what happened beside each prediction."""
+    parts, outcomes, seconds = [], [], []
+    for task, frames in found.items():
+        columns = [
+            frame.drop(columns=[c for c in frame if c.startswith(FACT) or c in INTERVALS])
+            for frame in frames
         ]
-    return out
+        about = {
+            "pair": task.pair,
+            "redrawn": task.market.redrawn,
+            "start": task.start,
+            "seed": task.seed,
+        }
+        part = pd.concat(columns, axis=1).assign(**about)
+        happened, dates = outcomes_of(task)
+        part["date"] = dates
+        known = ~np.isnan(happened.realised)
+        parts.append(part[known])
+        outcomes.append(Outcomes(*(values[known] for values in happened)))
+        seconds.append([frame[f"{FACT}cpu_seconds"].iloc[0] for frame in frames])
+    rows = pd.concat(parts, ignore_index=True)
+    rows["cluster"] = rows["date"].dt.strftime("%Y-%m")
+    joined = Outcomes(*(np.concatenate(values) for values in zip(*outcomes, strict=True)))
+    return Forecasts(rows, joined, pd.Series(np.mean(seconds, axis=0), models))
 
 
-def prepare(task: Task) -> Data:
-    """Rows of one task; the label is in standard deviations of the training labels.
+def outcomes_of(task: Task) -> tuple[Outcomes, pd.Series]:
+    """What happened at the test candles of a task, and their dates.
 
-    A return is measured from 0, so that predicting 0 is predicting no move; a range from its mean.
+    Of a range there is no volatility-scaled score: it is measured from its training mean, by R².
     """
-    plan = PLANS[task.timeframe]
-    candles, frame = sample_candles(task.coin, task.timeframe)
-    features = frame.to_numpy(dtype=np.float64)
-    labels = LABELS[task.label](candles).to_numpy(copy=True)
-    train = slice(task.start, task.start + plan.n_train)
-    test = slice(train.stop, train.stop + plan.n_test)
-    targets = labels[train].copy()
-    targets[-HORIZON:] = np.nan
-    origin = 0.0 if task.label == "return" else np.nanmean(targets)
-    scale = np.nanstd(targets)
-    scaler = StandardScaler().fit(features[train])
-    return Data(
-        scaler.transform(features[train]).astype(np.float32),
-        (targets - origin) / scale,
-        scaler.transform(features[test]).astype(np.float32),
-        (labels[test] - origin) / scale,
-        f"{candles['date'].iloc[test.start]:%Y-%m}",
+    plan = plan_of(task.market.timeframe)
+    candles = candles_of(task.market, task.pair)
+    labels = labels_of(task.market, task.pair, task.label)
+    split = task.start + plan.n_train
+    test = slice(split, split + plan.n_test)
+    dates = candles["date"][test].reset_index(drop=True)
+    if task.label != "return":
+        nothing = np.full(len(dates), np.nan)
+        origin = np.nanmean(labels[task.start : split - HORIZON])
+        return Outcomes(labels[test] - origin, nothing, nothing), dates
+    moves = candles["close"].pct_change().shift(-1).to_numpy()
+    volatility = metrics.known_volatility(labels, HORIZON)
+    next_volatility = metrics.known_volatility(moves, 1)
+    next_moves = metrics.cut(metrics.in_volatilities(moves, next_volatility))
+    return Outcomes(labels[test], volatility[test], next_moves[test]), dates
+
+
+def together(parts: list[Forecasts]) -> Forecasts:
+    """Several markets as one: what each model is worth on all of their candles."""
+    return Forecasts(
+        pd.concat([part.rows for part in parts], ignore_index=True),
+        Outcomes(
+            *(np.concatenate(values) for values in zip(*(p.outcomes for p in parts), strict=True))
+        ),
+        pd.concat([part.cpu_seconds for part in parts], axis=1).mean(axis=1),
     )
 
 
-def predict(model: str, data: Data, seed: int) -> dict[str, Array]:
-    """Train on the training rows and predict the test rows; an ensemble's members too."""
-    if model != "ensemble":
-        return {model: predict_alone(model, data, seed)}
-    seeds = {f"{name}__seed": seed for name, _ in EnsembleRegressor().members}
-    fitted = (
-        EnsembleRegressor(validation_gap=HORIZON)
-        .set_params(**seeds, device="cpu", show_progress=False)
-        .fit(data.train, data.targets)
-    )
-    n_before = SEQUENCE_LENGTH - 1
-    together = np.concatenate([data.train[-n_before:], data.test])
-    predicted, details = fitted.predict_in_detail(together)
-    members = {f"its {name}": details[name].values[n_before:, 0] for name in fitted.members_}
-    return {**members, model: predicted[n_before:]}
+class Jackknifed(NamedTuple):
+    """A score, and the same without each cluster in turn; a difference of two is one too."""
+
+    value: float
+    without: Array
+
+    def __sub__(self, other: "Jackknifed") -> "Jackknifed":
+        return Jackknifed(self.value - other.value, self.without - other.without)
+
+    @property
+    def estimate(self) -> Estimate:
+        """The score and its standard error.
+
+        Source: B. Efron, C. Stein, The jackknife estimate of variance, 1981.
+        """
+        n = len(self.without)
+        if n < 2:
+            return Estimate(self.value, float("nan"))
+        spread = np.square(self.without - self.without.mean()).sum()
+        return Estimate(self.value, float(np.sqrt((n - 1) / n * spread)))
 
 
-def predict_alone(model: str, data: Data, seed: int) -> Array:
-    """Train on the training rows and predict the test rows."""
-    known = ~np.isnan(data.targets)
-    if model == "zero":
-        return np.zeros(len(data.test))
-    if model == "ridge":
-        ridge = RidgeCV(np.logspace(1, 6, 11)).fit(data.train[known], data.targets[known])
-        return ridge.predict(data.test)
-    if model.startswith("lightgbm"):
-        return np.mean([trees.predict(data.test) for trees in boosted(model, data, seed)], axis=0)
-    network = RecurrentRegressor(
-        **NETWORKS[model],
-        sequence_length=SEQUENCE_LENGTH,
-        validation_gap=HORIZON,
-        seed=seed,
-        device="cpu",
-        show_progress=False,
-    ).fit(data.train, data.targets)
-    return network.predict(data.test, context=data.train[1 - SEQUENCE_LENGTH :])
-
-
-def boosted(model: str, data: Data, seed: int) -> list[lightgbm.LGBMRegressor]:
-    """One LightGBM as it comes, or ten small ones on shares of rows and features."""
-    known = ~np.isnan(data.targets)
-    common = {"n_estimators": 100, "n_jobs": 1, "verbose": -1}
-    bagged = {"colsample_bytree": 0.3, "subsample": 0.5, "subsample_freq": 1}
-    bagged |= {"num_leaves": 15, "learning_rate": 0.05}
-    arguments = (
-        [{"random_state": seed}]
-        if model == "lightgbm"
-        else [{**bagged, "random_state": 100 * seed + number} for number in range(10)]
-    )
-    return [
-        lightgbm.LGBMRegressor(**common, **own).fit(data.train[known], data.targets[known])
-        for own in arguments
+def jackknife(found: Forecasts, model: str, score: Score) -> Jackknifed:
+    """A score of a model over all rows that it predicts."""
+    predicted = found.rows[model].to_numpy()
+    there = ~np.isnan(predicted)
+    outcomes = Outcomes(*(values[there] for values in found.outcomes))
+    predicted = predicted[there]
+    numbers, names = pd.factorize(found.rows["cluster"])
+    numbers = numbers[there]
+    without = [
+        score(outcomes, predicted, (numbers != some[:, None]).astype(np.float64))
+        for some in np.array_split(np.arange(len(names)), -(-len(names) // CLUSTERS_AT_ONCE))
     ]
+    return Jackknifed(score(outcomes, predicted, None), np.concatenate(without))
 
 
-def measure(task: Task, models: list[str]) -> list[dict[str, Any]]:
-    """Rank IC and R² against zero of every model on one task."""
-    logging.disable(logging.WARNING)  # in each worker
-    data = prepare(task)
-    scored = ~np.isnan(data.realised)
-    predicted: dict[str, Array] = {}
-    rows = []
-    for model in models:
-        started = time.process_time()
-        if model in MEANS:
-            new = {model: np.mean([predicted[member] for member in MEANS[model]], axis=0)}
-        else:
-            new = predict(model, data, task.seed)
-        predicted |= new
-        seconds = time.process_time() - started
-        realised = data.realised[scored]
-        rows += [
-            {
-                **task._asdict(),
-                "month": data.month,
-                "model": name,
-                "rank_ic": metrics.rank_information_coefficient(realised, found[scored]),
-                "r2": metrics.r2_against_zero(realised, found[scored]),
-                "cpu_seconds": seconds if name == model else np.nan,
-            }
-            for name, found in new.items()
-        ]
-    return rows
+def r2(outcomes: Outcomes, predicted: Array, weights: Array | None) -> Any:
+    return metrics.r2_against_zero(outcomes.realised, predicted, weights)
 
 
-def walk_forward(found: list[Task], models: list[str], n_jobs: int) -> pd.DataFrame:
-    """Every model on every task, a row each."""
-    parts = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-        delayed(measure)(task, models) for task in found
-    )
-    progress = tqdm(parts, total=len(found), desc="quality", unit="coin-window", disable=None)
-    return pd.DataFrame([row for part in progress for row in part])
+SCORES: dict[str, Score] = {"scaled IC": metrics.scaled_ic, "next IC": metrics.next_ic, "R²": r2}
+SHARPEST = "next IC"
 
 
-def clustered_error(values: pd.Series, clusters: pd.Series) -> float:
-    """Standard error of a mean whose values depend on each other within clusters.
-
-    Coins rise and fall together, and windows of a month share candles.
-    """
-    sums = (values - values.mean()).groupby(clusters.to_numpy()).sum()
-    n_clusters = len(sums)
-    if n_clusters < 2:
-        return float("nan")
-    spread = float(np.sqrt((sums**2).sum()) / len(values))
-    return spread * float(np.sqrt(n_clusters / (n_clusters - 1)))
-
-
-def summarise(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means over the coin-windows, and differences to LightGBM, paired by coin-window and seed."""
+def summarise(found: Forecasts, name: str, label: str) -> pd.DataFrame:
+    """Scores, differences to LightGBM on the same rows, and what a model knows beyond one line."""
     out = []
-    for (timeframe, label), part in rows.groupby(["timeframe", "label"], sort=False):
-        key = ["coin", "start", "seed"]
-        base = part[part["model"] == BASELINE].set_index(key)
-        for model, found in part.groupby("model", sort=False):
-            own = found.set_index(key)
-            row: dict[str, Any] = {"timeframe": timeframe, "label": label, "model": model}
-            row |= {"n": len(own), "cpu_seconds": own["cpu_seconds"].mean()}
-            for name in ("rank_ic", "r2"):
-                difference = (own[name] - base[name]).dropna()
-                error = clustered_error(difference, own.loc[difference.index, "month"])
-                row[name] = own[name].mean()
-                row[f"{name} - lightgbm"] = difference.mean() if len(difference) else np.nan
-                row[f"error of {name}"] = error if len(difference) else np.nan
-            out.append(row)
+    scored: dict[str, dict[str, Jackknifed]] = {}
+    for model in found.models:
+        scored[model] = {score: jackknife(found, model, of) for score, of in SCORES.items()}
+    n = len(found.rows.groupby(["pair", "start", "seed"]))
+    for model, own in scored.items():
+        row: dict[str, Any] = {"market": name, "label": label, "model": model, "n": n}
+        for score, one in own.items():
+            row[score], row[f"error of {score}"] = one.estimate
+            if LIGHTGBM in scored and model not in (LIGHTGBM, ZERO):
+                difference = (one - scored[LIGHTGBM][score]).estimate
+                row[f"{score} - lightgbm"], row[f"error of {score} - lightgbm"] = difference
+        if LINE in scored and label == "return" and model not in (LINE, ZERO):
+            row["beyond reversal"], row["error of beyond reversal"] = beyond(found, model).estimate
+        row["cpu_seconds"] = found.cpu_seconds.get(model, np.nan)
+        out.append(row)
     return pd.DataFrame(out)
 
 
+def beyond(found: Forecasts, model: str) -> Jackknifed:
+    """What a model knows of the next candle beyond minus the last 24 candles' return."""
+    line = found.rows[LINE].to_numpy()
+    line = line[found.rows[model].notna().to_numpy()]
+    return jackknife(found, model, lambda *args: metrics.ic_beyond(args[0], args[1], line, args[2]))
+
+
+def measure(
+    markets: list[Market], labels: list[str], models: list[str] | None, **options: Any
+) -> dict[str, Any]:
+    """Every model on every market and label, and together where several markets are alike."""
+    chosen = models or list(MODELS)
+    running = {name: options.pop(name) for name in ("output", "n_jobs")}
+    parts = []
+    for label, timeframe in itertools.product(labels, dict.fromkeys(m.timeframe for m in markets)):
+        alike = [market for market in markets if market.timeframe == timeframe]
+        wanted = [name for name in chosen if label == "return" or name not in LINES]
+        gathered = {}
+        for market in alike:
+            todo = forecasts.tasks([market], [label], **options)
+            found = forecasts.walk_forward(todo, wanted, **running)
+            gathered[f"{market.name} {timeframe}"] = gather(found, wanted)
+        if len(alike) > 1:
+            gathered[f"{TOGETHER} {timeframe}"] = together([*gathered.values()])
+        parts += [summarise(one, name, label) for name, one in gathered.items()]
+    summary = pd.concat(parts, ignore_index=True)
+    return {
+        "rows": [asdict(row) for row in rows_of(summary)],
+        "tables": dict(readable(summary)),
+        "scores": summary.to_dict("records"),
+    }
+
+
+def readable(summary: pd.DataFrame) -> Iterator[tuple[str, list[list[str]]]]:
+    """Yield a title, and headings and rows of text, for each market and label."""
+    for (market, label), part in summary.groupby(["market", "label"], sort=False):
+        scores = [name for name in SCORES if part[name].notna().any()]
+        headings = ["model"]
+        for score in scores:
+            headings += [score, f"{score} − LightGBM"]
+        rows = [[*headings, "beyond reversal", "CPU s"]]
+        for _, one in part.iterrows():
+            cells = [one["model"]]
+            for score in scores:
+                form = ".2%" if score == "R²" else ".3f"
+                cells += [_cell(one, score, form), _cell(one, f"{score} - lightgbm", f"+{form}")]
+            seconds = one["cpu_seconds"]
+            shown = "" if np.isnan(seconds) else f"{seconds:.2f}"
+            rows.append([*cells, _cell(one, "beyond reversal", ".3f"), shown])
+        yield f"{market}, {label}, {part['n'].iloc[0]} windows", rows
+
+
+def _cell(row: pd.Series, name: str, form: str) -> str:
+    value, error = (row.get(key, np.nan) for key in (name, f"error of {name}"))
+    if np.isnan(value):
+        return ""
+    shown = f"{value:{form}}"
+    if not np.isnan(error):
+        shown += f" ± {error:{form.removeprefix('+')}}"
+    return shown.replace("-", "−")
+
+
 def rows_of(summary: pd.DataFrame) -> list[Row]:
-    """What can be seen at all, then each difference in rank IC in standard errors."""
+    """The smallest difference that can be seen at all, by market."""
     out = []
-    for (timeframe, label), part in summary.groupby(["timeframe", "label"], sort=False):
-        found = part[~part["model"].isin([BASELINE, "zero"])]
-        if label == "return":
-            smallest = POWER * float(found["error of rank_ic"].median())
-            what = f"{timeframe} {label}: smallest difference in rank IC that can be seen"
-            note = f"{found['n'].iloc[0]} coin-windows and seeds, errors clustered by month"
-            out.append(Row("quality", what, [smallest], unit="", note=note))
-        for _, one in found.iterrows():
-            difference, error = one["rank_ic - lightgbm"], one["error of rank_ic"]
-            what = f"{timeframe} {label}: {one['model']} - lightgbm, rank IC, in standard errors"
-            note = f"{difference:+.4f} ± {error:.4f}; R² vs zero {one['r2']:+.2%}"
-            note += f"; {one['cpu_seconds']:.1f} CPU s"
-            out.append(Row("quality", what, [difference / error], unit="", note=note))
+    name = f"{SHARPEST} - lightgbm"
+    for (market, label), part in summary.groupby(["market", "label"], sort=False):
+        if label != "return" or name not in part:
+            continue
+        smallest = POWER * float(part[f"error of {name}"].median())
+        what = f"{market} {label}: smallest difference in {SHARPEST} that can be seen"
+        note = f"{part['n'].iloc[0]} windows, errors by month"
+        out.append(Row("quality", what, [smallest], unit="", note=note))
     return out

@@ -1,21 +1,13 @@
-"""What the benchmarks learn from: synthetic series with a known signal, and the sample candles."""
+"""What the benchmarks learn from: synthetic series with a known signal, and labels of candles."""
 
-import tempfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from freqtrade.configuration import Configuration
-from freqtrade.enums import RunMode
-from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
-from freqtrade.resolvers import StrategyResolver
 from scipy.signal import lfilter
-
-from freqai_rnn.sample_data import read_sample_candles, resample_complete
 
 ROOT = Path(__file__).resolve().parents[2]
 HORIZON = 4
@@ -47,33 +39,6 @@ def synthetic(kind: str, n_features: int, seed: int, n_rows: int = 10_000) -> Se
         signal = np.tanh(2 * slow * quick) + 0.5 * np.sign(features[:, 5]) * features[:, 7]
     noisy = signal / signal.std() + 2 * random.normal(size=n_rows)
     return Series(features.astype(np.float32), (noisy / noisy.std()).astype(np.float32))
-
-
-WIDER = {"30m": "1h", "1h": "4h", "4h": "1d"}
-"""The longer timeframe whose features each gets too."""
-
-
-@cache
-def sample_candles(coin: str, timeframe: str = "1h") -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Candles of a sample coin, and the features that the strategy makes of them."""
-    half_hours = read_sample_candles(coin)
-    timeframes = [timeframe, WIDER[timeframe]]
-    frames = {length: resample_complete(half_hours, length) for length in timeframes}
-    with tempfile.TemporaryDirectory() as user_data:
-        arguments = {
-            "config": [str(ROOT / f"config/{name}.json") for name in ("config", "offline")],
-            "user_data_dir": user_data,
-            "strategy_path": str(ROOT / "strategies"),
-        }
-        config = Configuration(arguments, RunMode.BACKTEST).get_config()
-        config["timeframe"] = timeframe
-        config["freqai"]["feature_parameters"]["include_timeframes"] = timeframes
-        kitchen = FreqaiDataKitchen(config, pair="BTC/USD")
-        features = kitchen.use_strategy_to_populate_indicators(
-            StrategyResolver.load_strategy(config), base_dataframes=frames, pair="BTC/USD"
-        )
-    kitchen.find_features(features)
-    return frames[timeframe], features[kitchen.training_features_list]
 
 
 def next_return(candles: pd.DataFrame) -> pd.Series:

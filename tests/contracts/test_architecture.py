@@ -45,7 +45,7 @@ def test_a_module_that_is_missing_on_the_page_is_noticed():
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_fits_on_a_few_screens(module):
-    assert len((PACKAGE / module).read_text(encoding="utf-8").splitlines()) <= 300
+    assert len((PACKAGE / module).read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def test_functions_are_short():

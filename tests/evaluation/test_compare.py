@@ -13,7 +13,7 @@ from freqai_rnn.evaluation.backtests.configuration import (
     read_configuration,
     read_json,
 )
-from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
+from freqai_rnn.evaluation.backtests.predictions import StoredRun, outcomes_of, read_runs
 from freqai_rnn.evaluation.backtests.runs import (
     DEFAULT_SETTINGS,
     _logged_train_seconds,
@@ -31,6 +31,7 @@ from freqai_rnn.evaluation.comparison import (
     markdown_table,
 )
 from freqai_rnn.evaluation.pages.record import as_json
+from freqai_rnn.evaluation.reversal import LINES
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW = 300
@@ -46,10 +47,11 @@ def test_every_model_and_zero_are_measured_on_the_same_candles(backtest):
     b = model_run("B", stored(backtest, "b", predict=shuffled, not_predicted=(2, 300)))
     found = compare([a, b], "B", FEW)
     assert len(found.candles) == 2 * (720 - 4)
-    assert list(found.metrics) == ["A", "B", ZERO]
-    realised = found.candles["realised"].to_numpy()
+    assert list(found.metrics) == ["A", "B", *LINES, ZERO]
+    assert found.models == ["A", "B"]
+    outcomes = outcomes_of(found.candles)
     for name in ("A", "B"):
-        expected = metrics.summary(realised, found.candles[name].to_numpy())
+        expected = metrics.summary(outcomes, found.candles[name].to_numpy())
         values = {metric: estimate.value for metric, estimate in found.metrics[name].items()}
         assert values == pytest.approx(expected)
     assert found.metrics[ZERO]["r2_against_zero"] == (0.0, 0.0)
@@ -60,11 +62,11 @@ def test_difference_is_model_minus_baseline(backtest):
     a = model_run("A", stored(backtest, "a", predict=noisy(0.3)))
     b = model_run("B", stored(backtest, "b", predict=shuffled))
     found = compare([a, b], "B", FEW)
-    assert list(found.differences) == ["A"]
+    assert list(found.differences) == ["A", *LINES]
     for metric, difference in found.differences["A"].items():
         expected = found.metrics["A"][metric].value - found.metrics["B"][metric].value
         assert difference.value == pytest.approx(expected)
-    assert found.differences["A"]["rank_information_coefficient"].differs_from(0)
+    assert found.differences["A"]["next_ic"].differs_from(0)
 
 
 def test_paired_difference_is_better_known_than_the_models(backtest):
@@ -79,8 +81,7 @@ def test_paired_difference_is_better_known_than_the_models(backtest):
     a = model_run("A", stored(backtest, "a", predict=alike(1)))
     b = model_run("B", stored(backtest, "b", predict=alike(2)))
     found = compare([a, b], "B", FEW)
-    rank = "rank_information_coefficient"
-    assert found.differences["A"][rank].error < found.metrics["A"][rank].error / 2
+    assert found.differences["A"]["next_ic"].error < found.metrics["A"]["next_ic"].error / 2
 
 
 def test_missing_baseline_gives_way_to_the_first_model(backtest):
@@ -94,10 +95,10 @@ def test_texts_say_what_is_significant_and_what_is_not(backtest):
     lines = findings(found)
     assert lines[0].startswith("A is better than predicting zero (R² 0.")
     assert "B is worse than predicting zero" in lines[1] or "B is not dist" in lines[1]
-    assert "has no significant relation to that of the returns" in lines[1]
+    assert "has no significant relation to the returns" in lines[1]
     assert lines[2].startswith("A is more exact than B (R² +0.")
-    assert "orders better" in lines[2]
-    assert "6 tests" in lines[3]
+    assert "knows more of the next candle" in lines[2]
+    assert "6 tests" in lines[-1]
     assert "Better than predicting zero, beyond their error: A." in lead(found)
 
 
@@ -105,14 +106,14 @@ def test_table_has_a_row_per_model_and_one_for_zero(backtest):
     found = compare([model_run("A", stored(backtest, "a"))], "A", FEW)
     lines = markdown_table(found).splitlines()
     assert len({line.count("|") for line in lines}) == 1
-    assert [line.split("|")[1].strip() for line in lines[2:]] == ["A", ZERO]
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["A", *LINES, ZERO]
     assert "| 12 | −3.4 % | 2.0 s | 0.5 s |" in lines[2]
 
 
 def test_numbers_are_json(backtest):
     found = compare([model_run("A", stored(backtest, "a"))], "A", FEW)
     content = json.loads(as_json(as_mapping(found)), parse_constant=pytest.fail)
-    assert content["metrics"][ZERO]["information_coefficient"]["value"] is None
+    assert content["metrics"][ZERO]["scaled_ic"]["value"] is None
 
 
 def test_model_without_predictions_is_left_out_and_named(backtest):
@@ -229,4 +230,4 @@ def test_zero_is_not_better_than_itself(backtest):
     """The error of zero's R² is 0, and so is its distance from 0."""
     found = compare([model_run("A", stored(backtest, "a"))], "A", FEW)
     assert not found.metrics[ZERO]["r2_against_zero"].differs_from(0)
-    assert np.isnan(found.metrics[ZERO]["rank_information_coefficient"].value)
+    assert np.isnan(found.metrics[ZERO]["scaled_ic"].value)

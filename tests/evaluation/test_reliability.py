@@ -17,13 +17,13 @@ from freqai_rnn.evaluation.costs import TOP_TENTH, measure_costs, round_trip_of
 from freqai_rnn.evaluation.costs import findings as cost_findings
 from freqai_rnn.evaluation.pages.report import write_report
 from freqai_rnn.evaluation.reliability import (
-    HALF_LIFE,
     Reliability,
     findings,
     measure_reliability,
-    volatility,
 )
+from freqai_rnn.evaluation.reversal import LINES
 from freqai_rnn.evaluation.uncertainty import Estimate
+from freqai_rnn.metrics import HALF_LIFE, known_volatility
 
 FEW = 100
 HORIZON = 2
@@ -35,7 +35,10 @@ def candles(realised, **columns) -> pd.DataFrame:
     defaults = {"pair": "A/USD", "used": True, "predicted": 0.0, "low": -1.0, "high": 1.0}
     defaults |= {"scale": 1.0, "confidence": 0.0}
     frame = pd.DataFrame({"date": pd.date_range(START, periods=n, freq="h"), "candle": range(n)})
-    return frame.assign(trained=START, realised=np.asarray(realised, float), **defaults | columns)
+    labels = np.asarray(realised, float)
+    known = {"volatility": known_volatility(labels, HORIZON), "next_move": np.nan}
+    known |= dict.fromkeys(LINES, np.nan)
+    return frame.assign(trained=START, realised=labels, **known | defaults | columns)
 
 
 def run_of(*frames: pd.DataFrame, coverage: float | None = 0.8) -> StoredRun:
@@ -88,20 +91,6 @@ def test_a_model_without_intervals_has_no_reliability():
     assert measure_reliability(run_of(frame.assign(scale=0.0)), FEW) is None
 
 
-def test_volatility_is_made_of_labels_that_are_known():
-    rng = np.random.default_rng(0)
-    labels = rng.normal(size=300)
-    both = pd.concat([candles(labels), candles(100 * labels, pair="B/USD")], ignore_index=True)
-    found = volatility(both, HORIZON).to_numpy()
-    assert np.isnan(found[: HALF_LIFE + HORIZON - 1]).all()
-    row = 250
-    ages = np.arange(row - HORIZON, -1, -1)  # of labels 0 … row - horizon
-    weights = 0.5 ** (ages / HALF_LIFE)
-    expected = np.sqrt(np.sum(weights * labels[: row - HORIZON + 1] ** 2) / weights.sum())
-    assert found[row] == pytest.approx(expected)
-    np.testing.assert_allclose(found[300:], 100 * found[:300])  # pairs do not know of each other
-
-
 def test_terciles_are_thirds_of_the_candles_whose_volatility_is_known():
     """Labels grow, so the thirds follow each other in time, and each has a coverage of its own."""
     n_known = 300
@@ -132,10 +121,10 @@ def test_time_is_cut_by_week_and_in_long_backtests_by_month():
 def test_width_is_compared_with_a_band_of_volatility_that_holds_as_many():
     rng = np.random.default_rng(3)
     frame = candles(rng.normal(size=600) * np.exp(np.sin(np.arange(600) / 60)))
-    sigma = volatility(frame, HORIZON).fillna(1.0)
+    sigma = frame["volatility"].fillna(1.0)
     band = frame.assign(low=-1.3 * sigma, high=1.3 * sigma)
     found = measured(band)
-    known = volatility(frame, HORIZON).notna()
+    known = frame["volatility"].notna()
     scores = (frame["realised"].abs() / sigma)[known]
     # the narrowest band of this shape that holds as many ends at the last of them
     assert found.against_ewma.value == pytest.approx(1.3 / scores[scores <= 1.3].max())
@@ -260,8 +249,8 @@ def test_without_a_signal_nothing_can_be_expected():
     assert math.isinf(found.break_even_horizon)
     assert "no trade can expect" in list(cost_findings(found))[1]
     assert measure_costs(run_of(frame), Estimate(0.1, 0.01)) is None  # no trades, no fee
-    flat = replace(run, candles=frame.assign(predicted=1.0))
-    assert measure_costs(flat, Estimate(0.1, 0.01)) is None
+    nothing = replace(run, candles=frame.assign(predicted=0.0))
+    assert measure_costs(nothing, Estimate(0.1, 0.01)) is None
 
 
 # The page

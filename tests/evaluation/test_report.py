@@ -20,8 +20,11 @@ from freqai_rnn.evaluation.pages.figures import Chart
 from freqai_rnn.evaluation.pages.html import Box, Cell, Charts, Column, Heading, Record, Table, page
 from freqai_rnn.evaluation.pages.report import file_name, safe_name, write_report
 from freqai_rnn.evaluation.scores import OVERALL, PER_MODEL, PER_PAIR, score_run, verdict
+from freqai_rnn.evaluation.uncertainty import Estimate
 
 FEW = 200
+
+UNKNOWN = Estimate(math.nan, math.nan)
 
 
 def runs_of(backtest: StoredBacktest, **arguments) -> list[StoredRun]:
@@ -36,16 +39,22 @@ def scores_of(backtest: StoredBacktest):
 
 def test_numbers_are_those_of_the_stored_predictions(backtest):
     run, scores = scores_of(backtest)
-    realised, predicted = [], []
+    realised, predicted, volatility, moves = [], [], [], []
     for pair in backtest.pairs:
         close = backtest.closes(pair)
+        labels, next_move = close.shift(-4) / close - 1, close.shift(-1) / close - 1
+        known = metrics.known_volatility(labels.to_numpy(), 4)
+        known_next = metrics.known_volatility(next_move.to_numpy(), 1)
         for path in sorted(backtest.folder.glob(f"*_predictions/cb_{pair[:3].lower()}*.feather")):
             stored = pd.read_feather(path)
             predicted += stored["&-return"].tolist()
             for date in stored["date"]:
                 now = close.index.get_loc(date)
                 realised.append(close.iloc[now + 4] / close.iloc[now] - 1)
-    expected = metrics.summary(np.array(realised), np.array(predicted))
+                volatility.append(known[now])
+                moves.append(np.clip(next_move.iloc[now] / known_next[now], -6, 6))
+    outcomes = metrics.Outcomes(*map(np.array, (realised, volatility, moves)))
+    expected = metrics.summary(outcomes, np.array(predicted))
     overall = scores[0]
     assert {name: e.value for name, e in overall.metrics.items()} == pytest.approx(expected)
     assert overall.n_evaluated == len(realised) == 2 * 3 * 240
@@ -68,17 +77,17 @@ def test_one_pair_has_no_score_per_pair(backtest):
 
 def test_shuffled_predictions_are_within_their_error_of_nothing(backtest):
     run, scores = scores_of(backtest)
-    assert not scores[0].metrics["rank_information_coefficient"].differs_from(0)
-    assert "says nothing beyond chance" in verdict(run, scores[0])
+    assert not scores[0].metrics["next_ic"].differs_from(0)
+    assert "say nothing beyond chance" in verdict(run, scores[0], UNKNOWN)
 
 
 def test_planted_signal_is_found_with_its_size_and_not_suspected(backtest):
     run, scores = scores_of(replace(backtest, predict=noisy(0.2)))
-    found = scores[0].metrics["information_coefficient"]
+    found = scores[0].metrics["scaled_ic"]
     assert found.differs_from(0)
     assert not found.differs_from(0.2)
     assert scores[0].metrics["r2_against_zero"].value == pytest.approx(0.04, abs=0.03)
-    assert "agree with what happened" in verdict(run, scores[0])
+    assert "do agree with what happened" in verdict(run, scores[0], UNKNOWN)
     assert not any("Too good" in line for line in scores[0].warnings)
 
 
@@ -91,7 +100,7 @@ def test_nothing_is_called_too_good_where_the_error_is_not_known(backtest):
     """Two days are too few for an error: chance alone gives large coefficients there."""
     few = replace(backtest, predict=noisy(0.5), pairs=("BTC/USD",), n_slices=1, slice_candles=48)
     _, scores = scores_of(few)
-    found = scores[0].metrics["information_coefficient"]
+    found = scores[0].metrics["scaled_ic"]
     assert found.value > 0.25
     assert math.isnan(found.error)
     assert not any("Too good" in line for line in scores[0].warnings)
@@ -100,14 +109,13 @@ def test_nothing_is_called_too_good_where_the_error_is_not_known(backtest):
 def test_flat_predictions_are_called_so(backtest):
     _, scores = scores_of(replace(backtest, predict=flat))
     assert scores[0].warnings[0] == "Flat: the predictions spread 0.00% as far as what happened."
-    assert math.isnan(scores[0].metrics["rank_information_coefficient"].value)
 
 
 def test_worse_than_zero_beyond_its_error_is_a_warning(backtest):
     run, scores = scores_of(replace(backtest, predict=lambda y, _rng: -y))
     assert any("Worse than predicting zero" in line for line in scores[0].warnings)
-    assert "worse than predicting zero" in verdict(run, scores[0])
-    assert "is opposite to what happened" in verdict(run, scores[0])
+    assert "worse than predicting zero" in verdict(run, scores[0], UNKNOWN)
+    assert "are opposite to what happened" in verdict(run, scores[0], UNKNOWN)
 
 
 def test_predictions_of_exactly_zero_are_pointed_out(backtest):
@@ -272,11 +280,10 @@ def test_command_writes_a_page_and_the_same_numbers(backtest, capsys):
 
 
 def test_what_is_not_defined_is_null_in_the_numbers(backtest):
-    runs = runs_of(replace(backtest, predict=flat, history=False))
+    runs = runs_of(replace(backtest, predict=lambda y, _rng: 0 * y, history=False))
     numbers = write_report(runs, backtest.user_data / "reports", FEW)[1]
     (run,) = json.loads(numbers.read_text(), parse_constant=pytest.fail)["runs"]
-    rank = run["scores"][0]["metrics"]["rank_information_coefficient"]
-    assert rank == {"value": None, "error": None}
+    assert run["scores"][0]["metrics"]["scaled_ic"] == {"value": None, "error": None}
 
 
 def test_several_identifiers_share_a_page(tmp_path, capsys):

@@ -101,7 +101,7 @@ def test_names_are_shown_as_text(open_page, name):
 @pytest.mark.parametrize("width", [1400, 600])
 def test_table_sorts_by_a_click_and_back(open_page, width):
     page, _ = open_page("report", width)
-    column = page.locator(HEADINGS).all_inner_texts().index("rank IC")
+    column = page.locator(HEADINGS).all_inner_texts().index("scaled IC")
 
     def values():
         cells = f"table.sortable tbody tr td:nth-child({column + 1})"

@@ -11,8 +11,14 @@ from freqai_rnn.evaluation.uncertainty import (
     block_length,
     standard_error,
 )
+from freqai_rnn.metrics import Outcomes
 
 HORIZON = 4
+
+
+def plain(realised: np.ndarray) -> Outcomes:
+    """Of a volatility of 1, and no longer than the next candle."""
+    return Outcomes(realised, np.ones(len(realised)), realised)
 
 
 def overlapping_labels(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -56,16 +62,18 @@ def test_plain_errors_lie_and_block_errors_do_not():
     """Of predictions that know nothing, 1 in 20 may look significant."""
     rng = np.random.default_rng(5)
     n, n_samples = 480, 120
-    plain, block, values, errors = 0, 0, [], []
+    naive, block, values, errors = 0, 0, [], []
     for _ in range(n_samples):
         realised, predicted = overlapping_labels(n, rng), slow_predictions(n, rng)
-        found = Bootstrap(HORIZON, n_replicates=200).estimate(realised, predicted, np.arange(n))
-        rank = found["rank_information_coefficient"]
-        plain += Estimate(rank.value, 1 / math.sqrt(n)).differs_from(0)
+        found = Bootstrap(HORIZON, n_replicates=200).estimate(
+            plain(realised), predicted, np.arange(n)
+        )
+        rank = found["scaled_ic"]
+        naive += Estimate(rank.value, 1 / math.sqrt(n)).differs_from(0)
         block += rank.differs_from(0)
         values.append(rank.value)
         errors.append(rank.error)
-    assert plain / n_samples > 0.2
+    assert naive / n_samples > 0.2
     assert block / n_samples < 0.12
     assert np.mean(errors) == pytest.approx(np.std(values), rel=0.2)
 
@@ -73,9 +81,9 @@ def test_plain_errors_lie_and_block_errors_do_not():
 def test_a_copied_pair_brings_no_information():
     rng = np.random.default_rng(1)
     realised, predicted = overlapping_labels(400, rng), slow_predictions(400, rng)
-    one = Bootstrap(HORIZON).estimate(realised, predicted, np.arange(400))
+    one = Bootstrap(HORIZON).estimate(plain(realised), predicted, np.arange(400))
     two = Bootstrap(HORIZON).estimate(
-        np.tile(realised, 2), np.tile(predicted, 2), np.tile(np.arange(400), 2)
+        plain(np.tile(realised, 2)), np.tile(predicted, 2), np.tile(np.arange(400), 2)
     )
     for name in metrics.NAMES:
         assert two[name].error == pytest.approx(one[name].error)
@@ -87,8 +95,8 @@ def test_planted_correlation_is_found_with_its_size():
     realised = overlapping_labels(n, rng)
     noise = overlapping_labels(n, rng)
     predicted = planted * realised + math.sqrt(1 - planted**2) * noise
-    found = Bootstrap(HORIZON).estimate(realised, predicted, np.arange(n))
-    for name in ("information_coefficient", "rank_information_coefficient"):
+    found = Bootstrap(HORIZON).estimate(plain(realised), predicted, np.arange(n))
+    for name in ("scaled_ic", "next_ic"):
         assert found[name].differs_from(0)
         assert not found[name].differs_from(planted)
         assert found[name].error < 0.05
@@ -97,14 +105,16 @@ def test_planted_correlation_is_found_with_its_size():
 def test_shuffled_predictions_are_within_error_of_nothing():
     rng = np.random.default_rng(3)
     realised = overlapping_labels(2000, rng)
-    found = Bootstrap(HORIZON).estimate(realised, rng.permutation(realised), np.arange(2000))
-    assert not found["rank_information_coefficient"].differs_from(0)
+    found = Bootstrap(HORIZON).estimate(plain(realised), rng.permutation(realised), np.arange(2000))
+    assert not found["scaled_ic"].differs_from(0)
 
 
 def test_difference_to_itself_is_known_exactly():
     rng = np.random.default_rng(4)
     realised, predicted = rng.normal(size=(2, 300))
-    both = Bootstrap(1).replicates(realised, {"a": predicted, "b": predicted}, np.arange(300))
+    both = Bootstrap(1).replicates(
+        plain(realised), {"a": predicted, "b": predicted}, np.arange(300)
+    )
     for name in metrics.NAMES:
         assert standard_error(both["a"][name] - both["b"][name]) == 0
 
@@ -113,28 +123,30 @@ def test_same_seed_gives_the_same_errors_whatever_fits_in_memory():
     rng = np.random.default_rng(6)
     realised, predicted = rng.normal(size=(2, 300))
     candle = np.arange(300)
-    at_once = Bootstrap(1).estimate(realised, predicted, candle)
-    in_parts = Bootstrap(1, rows_at_once=20_000).estimate(realised, predicted, candle)
+    at_once = Bootstrap(1).estimate(plain(realised), predicted, candle)
+    in_parts = Bootstrap(1, rows_at_once=20_000).estimate(plain(realised), predicted, candle)
     for name in metrics.NAMES:
         assert in_parts[name] == pytest.approx(at_once[name])
-    assert Bootstrap(1, seed=1).estimate(realised, predicted, candle) != at_once
+    assert Bootstrap(1, seed=1).estimate(plain(realised), predicted, candle) != at_once
 
 
 def test_no_error_where_there_are_too_few_blocks():
     rng = np.random.default_rng(7)
     realised, predicted = rng.normal(size=(2, 99))
-    found = Bootstrap(HORIZON).estimate(realised, predicted, np.arange(99))  # 5 blocks need 100
+    found = Bootstrap(HORIZON).estimate(
+        plain(realised), predicted, np.arange(99)
+    )  # 5 blocks need 100
     assert not math.isnan(found["rmse"].value)
     assert all(math.isnan(estimate.error) for estimate in found.values())
     assert not found["rmse"].differs_from(0)
 
 
-def test_constant_predictions_have_an_error_but_no_correlation():
+def test_predicting_nothing_has_no_coefficient():
     realised = np.random.default_rng(8).normal(size=300)
-    found = Bootstrap(1).estimate(realised, np.full(300, 0.1), np.arange(300))
-    assert math.isnan(found["rank_information_coefficient"].error)
-    assert math.isnan(found["information_coefficient"].error)
-    assert found["r2_against_zero"].error > 0
+    found = Bootstrap(1).estimate(plain(realised), np.zeros(300), np.arange(300))
+    assert math.isnan(found["scaled_ic"].error)
+    assert math.isnan(found["next_ic"].error)
+    assert found["rmse"].error > 0
 
 
 def test_holes_between_the_rows_are_no_candles():
@@ -144,15 +156,15 @@ def test_holes_between_the_rows_are_no_candles():
     (weights,) = Bootstrap(1, n_replicates=50).weights(2 * np.arange(200))
     assert weights.shape == (50, 200)
     assert weights.sum(axis=1).std() > 0
-    assert Bootstrap(1).estimate(realised, predicted, 2 * np.arange(200))["rmse"].error > 0
+    assert Bootstrap(1).estimate(plain(realised), predicted, 2 * np.arange(200))["rmse"].error > 0
 
 
 def test_order_of_the_rows_does_not_matter():
     rng = np.random.default_rng(10)
     realised, predicted = rng.normal(size=(2, 300)).cumsum(axis=1)
     order = rng.permutation(300)
-    expected = Bootstrap(1).estimate(realised, predicted, np.arange(300))
-    found = Bootstrap(1).estimate(realised[order], predicted[order], order)
+    expected = Bootstrap(1).estimate(plain(realised), predicted, np.arange(300))
+    found = Bootstrap(1).estimate(plain(realised[order]), predicted[order], order)
     for name in metrics.NAMES:
         assert found[name] == pytest.approx(expected[name])
 

@@ -229,7 +229,7 @@ def test_the_report_shows_what_the_ensemble_adds_to_each_member(together, capsys
     run = report(host, capsys, **ensemble(TWO_PAIRS))
     found = {one["name"]: one for one in run["members"]}
     assert list(found) == ["ensemble", "lstm", "gru", "lightgbm"]
-    rank = "rank_information_coefficient"
+    rank = "next_ic"
     overall = run["scores"][0]["metrics"][rank]["value"]
     assert found["ensemble"]["metrics"][rank]["value"] == overall
     weights = [

@@ -206,7 +206,7 @@ def test_history_beside_each_model(trained_host):
         assert history["settings"]["hidden_size"] == 8
         assert history["n_train_windows"] == 397
         assert history["n_valid_windows"] == N_TEST
-        assert {"rmse", "information_coefficient"} <= history["validation"][LABEL].keys()
+        assert {"rmse", "scaled_ic"} <= history["validation"][LABEL].keys()
 
 
 def test_validation_metrics_are_in_the_labels_own_unit(host):
@@ -220,7 +220,7 @@ def test_validation_metrics_are_in_the_labels_own_unit(host):
 
 
 def test_history_is_valid_json_where_a_metric_is_not_defined(host):
-    """The correlation with labels that never change."""
-    host.backtest(overlay={"tiny": {"relabel_from": "2019-05-28T00:00Z"}})
+    """What to predict of labels that are all 0."""
+    host.backtest(overlay={"tiny": {"relabel_from": "2019-05-28T00:00Z", "relabel_as": 0.0}})
     for path in history_files(host):
-        assert strict_json(path)["validation"][LABEL]["information_coefficient"] is None
+        assert strict_json(path)["validation"][LABEL]["scaled_ic"] is None

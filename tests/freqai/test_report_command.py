@@ -12,6 +12,7 @@ import pytest
 from tests.freqai.freqtrade_host import ENVIRONMENT, HERE, SMALL, Host
 
 from freqai_rnn.__main__ import main
+from freqai_rnn.evaluation.reversal import LINES
 
 pytestmark = pytest.mark.filterwarnings("ignore:The argument 'eval_set'")  # FreqAI's own
 LIGHTGBM: dict[str, Any] = {
@@ -109,7 +110,7 @@ def test_compare_backtests_every_model_on_the_same_candles(host: Host, tmp_path)
     done = compare(host, "--settings", str(settings))
     assert done.returncode == 0, done.stderr
     content = json.loads((host.user_data / "reports/compare.json").read_text())
-    assert list(content["metrics"]) == ["LSTMRegressor", "LightGBMRegressor", "zero"]
+    assert list(content["metrics"]) == ["LSTMRegressor", "LightGBMRegressor", *LINES, "zero"]
     assert content["n_candles"] == 7 * 24
     assert not [line for line in content["warnings"] if "Flat" not in line]  # as tiny networks are
     for run in content["runs"].values():

@@ -1,4 +1,4 @@
-"""Compares several models and predicting zero on the same candles.
+"""Compares several models, lines of reversal and predicting zero on the same candles.
 
 Errors come from one bootstrap for all models, so that a difference has an error of its own: models
 are wrong on the same candles, and their difference is far better known than each of them.
@@ -15,23 +15,27 @@ import numpy as np
 import pandas as pd
 
 from .. import metrics
+from ..metrics import Outcomes
 from .backtests.configuration import candle_length
+from .backtests.predictions import outcomes_of
 from .backtests.runs import ModelRun
-from .scores import in_words, suspicions
+from .reversal import LINE, LINES
+from .scores import beyond_line, in_words, suspicions
 from .uncertainty import Bootstrap, Estimate, standard_error
 
 ZERO = "zero"
-COMPARED = ("r2_against_zero", "rank_information_coefficient", "mae")
+COMPARED = ("r2_against_zero", "scaled_ic", "next_ic", "mae")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Holds what models and predicting zero are worth on the same candles.
+    """Holds what models, one-line rules and predicting zero are worth on the same candles.
 
-    :ivar candles: the rows all models have: pair, date, candle, realised, and one column of
-        predictions per model.
-    :ivar metrics: by model, ``zero`` included.
+    :ivar candles: the rows all models have: pair, date, candle, the fields of
+        ``metrics.Outcomes``, and one column of predictions per model and line.
+    :ivar metrics: by model, then by line of reversal, then ``zero``.
     :ivar differences: model minus ``baseline``, by model and metric of ``COMPARED``.
+    :ivar beyond: next-candle IC of what a model says beyond one line of reversal, by model.
     """
 
     runs: tuple[ModelRun, ...]
@@ -39,12 +43,18 @@ class Comparison:
     baseline: str
     metrics: Mapping[str, Mapping[str, Estimate]]
     differences: Mapping[str, Mapping[str, Estimate]]
+    beyond: Mapping[str, Estimate]
     warnings: tuple[str, ...]
 
     @property
     def models(self) -> list[str]:
-        """Return the names of all but zero."""
-        return [name for name in self.metrics if name != ZERO]
+        """Return the names of all that was trained."""
+        return [run.model for run in self.runs]
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the names of the one-line rules."""
+        return [name for name in self.metrics if name in LINES]
 
 
 def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Comparison:
@@ -61,12 +71,13 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
         )
     candles = common_candles(used)
     baseline = baseline if baseline in candles.columns else used[0].model
-    realised, candle = candles["realised"].to_numpy(), candles["candle"].to_numpy()
-    predictions = {run.model: candles[run.model].to_numpy() for run in used}
+    outcomes, candle = outcomes_of(candles), candles["candle"].to_numpy()
+    names = [*(run.model for run in used), *(name for name in LINES if name in candles)]
+    predictions = {name: candles[name].to_numpy() for name in names}
     predictions[ZERO] = np.zeros(len(candles))
     bootstrap = Bootstrap(used[0].stored.label_period_candles, n_replicates)
-    replicates = bootstrap.replicates(realised, predictions, candle)
-    values = {name: metrics.summary(realised, own) for name, own in predictions.items()}
+    replicates = bootstrap.replicates(outcomes, predictions, candle)
+    values = {name: metrics.summary(outcomes, own) for name, own in predictions.items()}
     # It predicts no direction, which is not the same as a wrong one.
     values[ZERO]["directional_accuracy"] = math.nan
     measured = {
@@ -75,7 +86,8 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
     }
     for run in used:
         own = predictions[run.model]
-        found = suspicions(measured[run.model], own, float(np.std(own) / np.std(realised)))
+        spread = float(np.std(own) / np.std(outcomes.realised))
+        found = suspicions(measured[run.model], own, spread)
         warnings += [f"{run.model}: {line}" for line in found]
     return Comparison(
         runs=tuple(used),
@@ -83,22 +95,27 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
         baseline=baseline,
         metrics=measured,
         differences={
-            run.model: {
+            name: {
                 m: Estimate(
-                    values[run.model][m] - values[baseline][m],
-                    standard_error(replicates[run.model][m] - replicates[baseline][m]),
+                    values[name][m] - values[baseline][m],
+                    standard_error(replicates[name][m] - replicates[baseline][m]),
                 )
                 for m in COMPARED
             }
-            for run in used
-            if run.model != baseline
+            for name in names
+            if name != baseline
+        },
+        beyond={
+            run.model: beyond_line(candles, run.model, bootstrap) for run in used if LINE in candles
         },
         warnings=(*warnings, *_few_in_common(used, candles)),
     )
 
 
 def common_candles(runs: Sequence[ModelRun]) -> pd.DataFrame:
-    """Return the candles that every model predicted, with a column of predictions per model.
+    """Return the candles that every model predicted: what happened, and a column per model.
+
+    The lines of reversal stand beside them, unless the candles of a training period are missing.
 
     :raises ValueError: if there are none.
     """
@@ -110,8 +127,9 @@ def common_candles(runs: Sequence[ModelRun]) -> pd.DataFrame:
     if common.empty:
         raise ValueError("The models have no candle in common: were they run on one timerange?")
     first = runs[0].stored
-    known = first.evaluated.set_index(["pair", "date"])["realised"]
+    known = first.evaluated.set_index(["pair", "date"])[[*Outcomes._fields, *LINES]]
     common = common.join(known).reset_index()
+    common = common.drop(columns=[name for name in LINES if common[name].isna().any()])
     elapsed = common["date"] - common["date"].min()
     return common.assign(candle=elapsed // candle_length(first.timeframe))
 
@@ -142,11 +160,12 @@ def _few_in_common(runs: Sequence[ModelRun], candles: pd.DataFrame) -> list[str]
 def findings(comparison: Comparison) -> list[str]:
     """Say what is significant, that is over two standard errors, and what is not."""
     lines = [_against_zero(name, comparison.metrics[name]) for name in comparison.models]
+    others = [name for name in comparison.models if name in comparison.differences]
     lines += [
-        _against_baseline(name, comparison.baseline, found)
-        for name, found in comparison.differences.items()
+        _against_baseline(name, comparison.baseline, comparison.differences[name])
+        for name in others
     ]
-    n_tests = 2 * len(comparison.models) + 2 * len(comparison.differences)
+    n_tests = 2 * len(comparison.models) + 2 * len(others)
     lines.append(
         f"These are {n_tests} tests at two standard errors: by chance alone, about 1 in 20 comes "
         "out significant. The errors tell how the numbers vary with the candles; another seed "
@@ -156,26 +175,26 @@ def findings(comparison: Comparison) -> list[str]:
 
 
 def _against_zero(name: str, found: Mapping[str, Estimate]) -> str:
-    r2, rank = found["r2_against_zero"], found["rank_information_coefficient"]
+    r2, ic = found["r2_against_zero"], found["next_ic"]
     if math.isnan(r2.error):
         return f"{name}: too few candles to tell it from predicting zero."
     size = r2.phrase("better than", "worse than", "not distinguishable from")
-    order = rank.phrase("agrees with", "is opposite to", "has no significant relation to")
+    said = ic.phrase("agrees with", "is opposite to", "has no significant relation to")
     return (
-        f"{name} is {size} predicting zero (R² {in_words(r2)}), and the order of its predictions "
-        f"{order} that of the returns (rank IC {in_words(rank)})."
+        f"{name} is {size} predicting zero (R² {in_words(r2)}), and what it predicts {said} the "
+        f"returns (next IC {in_words(ic)})."
     )
 
 
 def _against_baseline(name: str, baseline: str, found: Mapping[str, Estimate]) -> str:
-    r2, rank = found["r2_against_zero"], found["rank_information_coefficient"]
+    r2, ic = found["r2_against_zero"], found["next_ic"]
     if math.isnan(r2.error):
         return f"{name} and {baseline}: too few candles to compare them."
     size = r2.phrase("is more exact than", "is less exact than", "is about as exact as")
-    order = rank.phrase("orders better", "orders worse", "orders neither better nor worse")
+    said = ic.phrase("knows more", "knows less", "knows neither more nor less")
     return (
-        f"{name} {size} {baseline} (R² {_signed(r2)}) and {order} "
-        f"(rank IC {_signed(rank)}), on the same candles."
+        f"{name} {size} {baseline} (R² {_signed(r2)}) and {said} of the next candle "
+        f"(next IC {_signed(ic)}), on the same candles."
     )
 
 
@@ -198,33 +217,41 @@ def lead(comparison: Comparison) -> str:
         if winners
         else "None is better than predicting zero beyond its error."
     )
+    adding = [
+        name
+        for name, found in comparison.beyond.items()
+        if found.differs_from(0) and found.value > 0
+    ]
     return (
         f"{len(comparison.models)} models predicted {first.target} of {pairs} ({first.timeframe} "
         f"candles) on the same {len(comparison.candles):,} candles, {dates.min():%Y-%m-%d} to "
-        f"{dates.max():%Y-%m-%d}, with the same features and slices. {beats}"
+        f"{dates.max():%Y-%m-%d}, with the same features and slices. {beats} "
+        f"{', '.join(adding) or 'None'} adds to one line of reversal, minus the return of the last "
+        "24 candles, beyond its error."
     )
 
 
 def markdown_table(comparison: Comparison) -> str:
     """Return the table as it stands in a README."""
     header = (
-        "| model | R² vs zero | rank IC | direction | RMSE | Δ R² | Δ rank IC | trades | profit "
-        "| training | prediction |"
+        "| model | R² vs zero | scaled IC | next IC | direction | RMSE | Δ R² | Δ next IC | trades "
+        "| profit | training | prediction |"
     )
-    lines = [header, "|---|" + "---:|" * 10]
+    lines = [header, "|---|" + "---:|" * 11]
     by_name = {run.model: run for run in comparison.runs}
     for name, found in comparison.metrics.items():
         difference = comparison.differences.get(name, {})
         cells = [
             in_words(found["r2_against_zero"]),
-            in_words(found["rank_information_coefficient"]),
+            in_words(found["scaled_ic"]),
+            in_words(found["next_ic"]),
             _percent(found["directional_accuracy"], 1),
             _percent(found["rmse"], 3),
             *(
                 _signed(difference[m]) if m in difference else "–"
-                for m in ("r2_against_zero", "rank_information_coefficient")
+                for m in ("r2_against_zero", "next_ic")
             ),
-            *(_side_notes(by_name[name]) if name in by_name else ["0", "0", "–", "–"]),
+            *(_side_notes(by_name[name]) if name in by_name else ["–"] * 4),
         ]
         lines.append(f"| {' | '.join([name, *cells])} |")
     return "\n".join(lines)
@@ -262,6 +289,7 @@ def as_mapping(comparison: Comparison) -> dict[str, Any]:
             name: {metric: estimate._asdict() for metric, estimate in found.items()}
             for name, found in comparison.metrics.items()
         },
+        "beyond_reversal": {name: found._asdict() for name, found in comparison.beyond.items()},
         "differences": {
             name: {metric: estimate._asdict() for metric, estimate in found.items()}
             for name, found in comparison.differences.items()

@@ -33,7 +33,7 @@ class Costs(NamedTuple):
     :ivar round_trip: the fees of entry and exit, as a share of the stake.
     :ivar horizon: candles of the label.
     :ivar deviation: standard deviation of the label.
-    :ivar ic: information coefficient.
+    :ivar ic: scaled information coefficient.
     :ivar expected: move that the top tenth of the predictions can expect; 0 without a signal.
     :ivar paying: share of the candles whose expected move, up or down, exceeds the round trip.
     :ivar claimed: share of the candles whose prediction itself does.
@@ -82,17 +82,17 @@ class Costs(NamedTuple):
 def measure_costs(run: StoredRun, ic: Estimate) -> Costs | None:
     """Measure what the predictions of a run can expect; None where no fee is known.
 
-    :param ic: information coefficient of the run.
+    :param ic: scaled information coefficient of the run.
     """
     round_trip, rows = round_trip_of(run.result), run.evaluated
     if round_trip is None or len(rows) < 2:
         return None
     realised, predicted = rows["realised"].to_numpy(), rows["predicted"].to_numpy()
-    deviation, spread = float(np.std(realised)), float(np.std(predicted))
+    deviation, spread = (float(np.sqrt(np.mean(np.square(v)))) for v in (realised, predicted))
     if deviation == 0 or spread == 0:
         return None
     gain = max(ic.value, 0.0) * deviation
-    expected = gain * np.abs(predicted - predicted.mean()) / spread
+    expected = gain * np.abs(predicted) / spread
     return Costs(
         round_trip=round_trip,
         horizon=run.label_period_candles,
@@ -119,20 +119,20 @@ def findings(found: Costs) -> Iterator[str]:
     )
     if found.ic.value <= 0:
         yield (
-            f"The information coefficient is {in_words(found.ic)}, so no trade can expect a move "
+            f"The scaled IC is {in_words(found.ic)}, so no trade can expect a move "
             f"in its direction; {found.break_even_ic:.3f} would pay for the top tenth."
         )
         return
     pays = "pays" if found.expected > found.round_trip else "does not pay"
     yield (
-        f"With an information coefficient of {in_words(found.ic)} and labels that spread "
+        f"With a scaled IC of {in_words(found.ic)} and labels that spread "
         f"{found.deviation:.2%}, the top tenth of the predictions can expect {found.expected:.3%} "
         f"({found.ic.value:.3f} × 1.75 × {found.deviation:.2%}), which {pays} for it. A move that "
         f"does can be expected at {found.paying:.1%} of the candles; the predictions claim one at "
         f"{found.claimed:.1%}."
     )
     yield (
-        f"The top tenth would break even with an information coefficient of "
+        f"The top tenth would break even with a scaled IC of "
         f"{found.break_even_ic:.3f}, with a fee of {found.break_even_fee:.3%} a side, or, if the "
         f"coefficient stayed the same, with a horizon of {found.break_even_horizon:,.0f} candles "
         f"in place of {found.horizon}."

@@ -16,11 +16,8 @@ import pandas as pd
 
 from ..columns import INTERVAL_COLUMNS
 from .backtests.predictions import StoredRun
-from .uncertainty import Bootstrap, Estimate, FloatArray, GroupMeans, standard_error
+from .uncertainty import Bootstrap, Estimate, FloatArray, GroupMeans
 
-HALF_LIFE = 96
-"""Candles after which a label counts half for the volatility of later ones, and before which it is
-not known. That of the intervals, so that a rival band is as quick as they are."""
 N_TENTHS = 10
 VOLATILITY = ("calm", "middling", "wild")
 MONTHS = 3
@@ -97,8 +94,7 @@ def measure_reliability(run: StoredRun, n_replicates: int) -> Reliability | None
     aimed = run.settings.get("interval_coverage")
     if aimed is None or not {*INTERVAL_COLUMNS} <= {*run.candles.columns}:
         return None
-    candles = run.candles.assign(volatility=volatility(run.candles, run.label_period_candles))
-    rows = candles[candles["used"] & candles["realised"].notna() & (candles["scale"] > 0)]
+    rows = run.evaluated[run.evaluated["scale"] > 0]
     if len(rows) < 2:
         return None
     bootstrap = Bootstrap(run.label_period_candles, n_replicates)
@@ -118,21 +114,6 @@ def measure_reliability(run: StoredRun, n_replicates: int) -> Reliability | None
         tenths=tenths,
         gained=gained,
     )
-
-
-def volatility(candles: pd.DataFrame, horizon: int) -> pd.Series:
-    """Return the root of the exponentially weighted mean square of the labels known at a candle.
-
-    :param candles: with pair and realised, those of a pair oldest first.
-    :param horizon: candles that a label looks ahead, after which it is known.
-    :return: NaN before ``HALF_LIFE`` labels are known.
-    """
-    found = pd.Series(np.nan, candles.index)
-    for _, own in candles.groupby("pair")["realised"]:
-        squares = own.pow(2).shift(max(horizon, 1))
-        weighted = squares.ewm(halflife=HALF_LIFE, min_periods=HALF_LIFE, ignore_na=True)
-        found[own.index] = weighted.mean().pow(0.5)
-    return found
 
 
 def _held(rows: pd.DataFrame) -> FloatArray:
@@ -190,9 +171,7 @@ def _against_ewma(rows: pd.DataFrame, bootstrap: Bootstrap) -> Estimate:
         factor = score[order][np.argmax(upto >= (drawn @ held)[:, None], axis=1)]
         return np.asarray((drawn @ width) / (2 * factor * (drawn @ sigma)))
 
-    replicates = [ratio(drawn) for drawn in bootstrap.weights(rows["candle"].to_numpy())]
-    error = standard_error(np.concatenate(replicates)) if replicates else np.nan
-    return Estimate(float(ratio(np.ones((1, len(rows))))[0]), error)
+    return bootstrap.estimate_of(ratio, rows["candle"].to_numpy())
 
 
 def _explained(rows: pd.DataFrame) -> float:

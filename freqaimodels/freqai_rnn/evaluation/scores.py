@@ -11,7 +11,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from .. import metrics
-from .backtests.predictions import StoredRun
+from ..metrics import ic_beyond
+from .backtests.predictions import StoredRun, outcomes_of
+from .reversal import LINE
 from .uncertainty import Bootstrap, Estimate, FloatArray
 
 FLAT = 0.01
@@ -94,14 +96,14 @@ def score(
     :param candles: as in ``StoredRun.candles``.
     """
     rows = candles[candles["used"] & candles["realised"].notna()]
-    realised = rows["realised"].to_numpy()
+    outcomes = outcomes_of(rows)
     predicted = rows["predicted"].to_numpy()
     if len(rows) < 2:
         estimates = dict.fromkeys(metrics.NAMES, Estimate(np.nan, np.nan))
         spread = np.nan
     else:
-        estimates = bootstrap.estimate(realised, predicted, rows["candle"].to_numpy())
-        deviation = float(np.std(realised))
+        estimates = bootstrap.estimate(outcomes, predicted, rows["candle"].to_numpy())
+        deviation = float(np.std(outcomes.realised))
         spread = float(np.std(predicted)) / deviation if deviation > 0 else np.nan
     return Score(
         scope=scope,
@@ -149,14 +151,12 @@ def suspicions(
 
     :param spread: of the predictions / that of the labels.
     """
-    for kind in ("", "rank_"):
-        found = estimates[f"{kind}information_coefficient"]
-        if found.value - 2 * found.error > TOO_GOOD:  # never, where the error is not known
-            yield (
-                f"Too good to be true: a {kind.replace('_', ' ')}information coefficient of "
-                f"{in_words(found)}. Look for a feature that contains the label or a later candle."
-            )
-            break
+    found = estimates["scaled_ic"]
+    if found.value - 2 * found.error > TOO_GOOD:  # never, where the error is not known
+        yield (
+            f"Too good to be true: a scaled IC of {in_words(found)}. Look for a feature that "
+            "contains the label or a later candle."
+        )
     if spread < FLAT:
         yield f"Flat: the predictions spread {spread:.2%} as far as what happened."
     zeros = float(np.mean(predicted == 0))
@@ -172,32 +172,67 @@ def in_words(estimate: Estimate, digits: int = 3) -> str:
     return value if np.isnan(estimate.error) else f"{value} ± {estimate.error:.{digits}f}"
 
 
-def verdict(run: StoredRun, overall: Score) -> str:
-    """Say in plain words what was tested, on what, and whether it beats zero."""
+def verdict(run: StoredRun, overall: Score, beyond: Estimate) -> str:
+    """Say in plain words what was tested, on what, and whether it beats zero and one line.
+
+    :param beyond: as ``beyond_line`` returns it.
+    """
     pairs = sorted(run.candles["pair"].unique())
     named = ", ".join(pairs) if len(pairs) <= 4 else f"{len(pairs)} pairs"
     return (
         f"{run.model} predicted {run.target} of {named} ({run.timeframe} candles) "
         f"{overall.n_evaluated:,} times from {overall.first:%Y-%m-%d} to {overall.last:%Y-%m-%d}, "
-        f"each time by a model trained before that. {judgement(overall)}"
-    )
+        f"each time by a model trained before that. {judgement(overall)} {_beyond(beyond)}"
+    ).strip()
 
 
 def judgement(overall: Score) -> str:
-    """Say whether predictions beat zero beyond their error, and whether their order says more."""
-    r2 = overall.metrics["r2_against_zero"]
-    rank = overall.metrics["rank_information_coefficient"]
+    """Say whether the predictions say anything about what came, and whether they beat zero."""
+    r2, ic, next_ic = (
+        overall.metrics[name] for name in ("r2_against_zero", "scaled_ic", "next_ic")
+    )
     if np.isnan(r2.value):
         return "There is nothing to evaluate."
     if np.isnan(r2.error):
         return f"That is too little to tell it from chance (R² against zero {in_words(r2)})."
     size = r2.phrase("better than", "worse than", "no better and no worse, within error, than")
-    order = rank.phrase(
-        "does agree with what happened",
-        "is opposite to what happened",
-        "says nothing beyond chance",
+    sharper = ic if np.isnan(next_ic.error) else next_ic  # half the error: nothing overlaps
+    said = sharper.phrase(
+        "do agree with what happened",
+        "are opposite to what happened",
+        "say nothing beyond chance",
     )
     return (
-        f"As numbers they are {size} predicting zero (R² {in_words(r2)}); their order {order} "
-        f"(rank IC {in_words(rank)})."
+        f"Its predictions {said} (scaled IC {in_words(ic)}; against the next candle alone "
+        f"{in_words(next_ic)}). As numbers they are {size} predicting zero (R² {in_words(r2)})."
+    )
+
+
+def beyond_line(candles: pd.DataFrame, column: str, bootstrap: Bootstrap) -> Estimate:
+    """Measure what a column of predictions knows of the next candle beyond one line of reversal.
+
+    :param candles: as in ``StoredRun.evaluated``.
+    :return: NaN where the candles of the training periods are not there, or nothing is predicted.
+    """
+    rows = candles[candles[LINE].notna()]
+    if len(rows) < 2:
+        return Estimate(np.nan, np.nan)
+    outcomes = outcomes_of(rows)
+    predicted, line = (rows[name].to_numpy() for name in (column, LINE))
+    return bootstrap.estimate_of(
+        lambda drawn: np.asarray(ic_beyond(outcomes, predicted, line, drawn)),
+        rows["candle"].to_numpy(),
+    )
+
+
+def _beyond(found: Estimate) -> str:
+    """Say whether a model adds anything to minus the return of the last 24 candles."""
+    if np.isnan(found.error):
+        return ""
+    said = found.phrase(
+        "add to", "are worse than nothing beside", "add nothing that can be seen to"
+    )
+    return (
+        f"They {said} one line of reversal, minus the return of the last 24 candles (next-candle "
+        f"IC of what the line does not say {in_words(found)})."
     )

@@ -12,7 +12,7 @@ Source: H. R. Künsch, The jackknife and the bootstrap for general stationary ob
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import metrics
+from ..metrics import Outcomes
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
@@ -116,13 +117,13 @@ class Bootstrap:
 
     def replicates(
         self,
-        realised: FloatArray,
+        outcomes: Outcomes,
         predictions: Mapping[str, FloatArray],
         candle: IntArray,
     ) -> dict[str, dict[str, FloatArray]]:
         """Return every metric of every model on every replicate.
 
-        :param realised: (n,), without NaN.
+        :param outcomes: of n rows.
         :param predictions: (n,) by model.
         :param candle: number of each row on the time axis; the rows of several pairs share it.
         :return: by model and metric (n_replicates,), NaN where not defined; empty arrays where the
@@ -131,7 +132,7 @@ class Bootstrap:
         parts: dict[str, list[dict[str, FloatArray]]] = {name: [] for name in predictions}
         for weights in self.weights(np.asarray(candle)):
             for name, predicted in predictions.items():
-                parts[name].append(metrics.summary(realised, predicted, weights))
+                parts[name].append(metrics.summary(outcomes, predicted, weights))
         return {
             name: {
                 metric: np.concatenate([part[metric] for part in done] or [np.empty(0)])
@@ -141,14 +142,24 @@ class Bootstrap:
         }
 
     def estimate(
-        self, realised: FloatArray, predicted: FloatArray, candle: IntArray
+        self, outcomes: Outcomes, predicted: FloatArray, candle: IntArray
     ) -> dict[str, Estimate]:
         """Return every metric with its standard error; arguments as in ``replicates``."""
-        replicates = self.replicates(realised, {"": predicted}, candle)[""]
-        values = metrics.summary(realised, predicted)
+        replicates = self.replicates(outcomes, {"": predicted}, candle)[""]
+        values = metrics.summary(outcomes, predicted)
         return {
             name: Estimate(values[name], standard_error(replicates[name])) for name in metrics.NAMES
         }
+
+    def estimate_of(self, score: Callable[[FloatArray], FloatArray], candle: IntArray) -> Estimate:
+        """Return any score with its standard error.
+
+        :param score: of weights (n_replicates, n), how often each row counts.
+        :param candle: as in ``replicates``.
+        """
+        parts = [score(drawn) for drawn in self.weights(candle)]
+        error = standard_error(np.concatenate(parts)) if parts else math.nan
+        return Estimate(float(score(np.ones((1, len(candle))))[0]), error)
 
     def group_means(
         self, values: FloatArray, members: npt.NDArray[np.bool_], candle: IntArray

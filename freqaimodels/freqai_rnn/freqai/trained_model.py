@@ -175,10 +175,15 @@ class TrainedModel:
             return
         predicted = self._unscaled_or_0(found)[known]
         realised = self._unscaled(targets[rows])[known]
-        self.validation = {
-            label: metrics.summary(realised[:, i], predicted[:, i])
-            for i, label in enumerate(self.label_names)
-        }
+        labels = np.where(np.isnan(targets), np.nan, self._unscaled_or_0(targets))
+        self.validation = {}
+        for i, label in enumerate(self.label_names):
+            volatility = metrics.known_volatility(labels[:, i], horizon)[rows][known]
+            outcomes = metrics.Outcomes(
+                realised[:, i], volatility, np.full(len(volatility), np.nan)
+            )
+            self.validation[label] = metrics.summary(outcomes, predicted[:, i])
+            del self.validation[label]["next_ic"]  # labels do not tell the next candle
         coverage = self.settings.get("interval_coverage")
         if coverage is not None:
             self.intervals = intervals_of(realised - predicted, horizon, coverage)

@@ -16,8 +16,17 @@ import numpy as np
 import pandas as pd
 
 from ...columns import detail_column
+from ...metrics import Outcomes
 from .configuration import Configuration, candle_length, read_json
-from .realised import IN_WORDS, definitions_for, read_closes, realised_labels, training_mismatch
+from .realised import (
+    IN_WORDS,
+    definitions_for,
+    lines_by_date,
+    outcomes_by_date,
+    read_closes,
+    realised_labels,
+    training_mismatch,
+)
 from .results import BacktestResult, last_backtest, predictions_folder
 from .stored import read_predictions
 
@@ -57,7 +66,8 @@ class StoredRun:
 
     :ivar candles: a row per predicted candle and pair: pair, trained, date, candle (number on the
         time axis), predicted, realised (NaN where the future is not known), used (do_predict 1);
-        and the columns of ``predict_in_detail`` by their names, such as that of a member.
+        the fields of ``metrics.Outcomes``; what each line of ``reversal.LINES`` predicts; and the
+        columns of ``predict_in_detail`` by their names, such as that of a member.
     :ivar settings: the ``freqai`` section of the run.
     :ivar command: that repeats the run; empty if not known.
     :ivar result: freqtrade's summary of the trades; empty if not known.
@@ -86,6 +96,14 @@ class StoredRun:
     def evaluated(self) -> pd.DataFrame:
         """Return the candles that have a prediction and a known future."""
         return self.candles[self.candles["used"] & self.candles["realised"].notna()]
+
+
+def outcomes_of(candles: pd.DataFrame) -> Outcomes:
+    """Return what became of the predictions of some candles.
+
+    :param candles: as in ``StoredRun.candles``, with a known future.
+    """
+    return Outcomes(*(candles[name].to_numpy(np.float64) for name in Outcomes._fields))
 
 
 def read_runs(
@@ -129,7 +147,7 @@ def read_runs(
                 definition=definition,
                 timeframe=timeframe,
                 label_period_candles=horizon,
-                candles=_with_realised(stored, label, realised, candle),
+                candles=_with_realised(stored, label, closes, realised, settings, candle),
                 slices=slices,
                 settings=settings,
                 command=result.command,
@@ -196,26 +214,37 @@ def _model_name(folder: Path, result: BacktestResult) -> str:
 
 
 def _with_realised(
-    stored: pd.DataFrame, label: str, realised: Mapping[str, pd.Series], candle: pd.Timedelta
+    stored: pd.DataFrame,
+    label: str,
+    closes: Mapping[str, pd.Series],
+    realised: Mapping[str, pd.Series],
+    settings: Mapping[str, Any],
+    candle: pd.Timedelta,
 ) -> pd.DataFrame:
     prefix = detail_column(label, "")
-    known = np.concatenate(  # stored is sorted by pair
-        [
-            realised[str(pair)].reindex(part["date"]).to_numpy(dtype=np.float64)
-            for pair, part in stored.groupby("pair", sort=True)
-        ]
-    )
-    return pd.DataFrame(
+    details = stored.filter(regex=f"^{re.escape(prefix)}")
+    rows = pd.DataFrame(
         {
             "pair": stored["pair"],
             "trained": stored["trained"],
             "date": stored["date"],
             "candle": ((stored["date"] - stored["date"].min()) // candle).astype(np.int64),
             "predicted": stored[label].astype(np.float64),
-            "realised": known,
             "used": (stored["do_predict"] == 1) & np.isfinite(stored[label]),
         }
-    ).join(stored.filter(regex=f"^{re.escape(prefix)}").rename(columns=lambda c: c[len(prefix) :]))
+    ).join(details.rename(columns=lambda name: name[len(prefix) :]))
+    horizon = int(settings["feature_parameters"]["label_period_candles"])
+    train_period = pd.Timedelta(days=float(settings["train_period_days"]))
+    known = []
+    for pair, part in stored.groupby("pair"):
+        close, labels = closes[str(pair)], realised[str(pair)]
+        outcomes = outcomes_by_date(close, labels, horizon)
+        for end, dates in part.groupby("trained")["date"]:
+            trained = pd.Timestamp(str(end))
+            lines = lines_by_date(close, labels, horizon, (trained - train_period, trained))
+            found = outcomes.join(lines).reindex(dates)
+            known.append(found.set_axis(dates.index))
+    return rows.join(pd.concat(known))
 
 
 def _mismatches(

@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ... import metrics
+from ...metrics import Outcomes
+from ..reversal import LINES, honest_size
 from .candles import stored_candles
 
 KNOWN_LABELS = {"&-return": "return", "&-s_close": "mean-return"}
@@ -90,6 +93,41 @@ def realised_labels(close: pd.Series, definition: str, label_period_candles: int
     :param definition: among ``DEFINITIONS``.
     """
     return DEFINITIONS[definition](close, label_period_candles)
+
+
+def outcomes_by_date(close: pd.Series, labels: pd.Series, horizon: int) -> pd.DataFrame:
+    """Return the fields of ``metrics.Outcomes`` at every candle of a pair.
+
+    :param close: by opening time, without holes.
+    :param labels: of the same candles.
+    :param horizon: candles that a label looks ahead.
+    """
+    moves = close.pct_change().shift(-1).to_numpy(np.float64)
+    next_moves = metrics.in_volatilities(moves, metrics.known_volatility(moves, 1))
+    values = labels.to_numpy(np.float64)
+    found = Outcomes(values, metrics.known_volatility(values, horizon), metrics.cut(next_moves))
+    return pd.DataFrame(found._asdict(), index=close.index)
+
+
+def lines_by_date(
+    close: pd.Series,
+    labels: pd.Series,
+    horizon: int,
+    training: tuple[pd.Timestamp, pd.Timestamp],
+) -> pd.DataFrame:
+    """Return what each line of reversal predicts, on the size that a training period justifies.
+
+    :param training: its first candle, and the first one after it.
+    :return: a column per line, by opening time; NaN where the training period has no candles.
+    """
+    trains = np.asarray((close.index >= training[0]) & (close.index < training[1]))
+    trains[np.flatnonzero(trains)[-horizon:]] = False  # their labels look beyond it
+    known = labels.where(trains).to_numpy(np.float64)
+    found = {}
+    for name, line in LINES.items():
+        values = line(close).to_numpy(np.float64)
+        found[name] = values * honest_size(values, known, horizon)
+    return pd.DataFrame(found, index=close.index)
 
 
 def training_mismatch(

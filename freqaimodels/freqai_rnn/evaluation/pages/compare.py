@@ -36,7 +36,8 @@ COLUMNS = (
 DIFFERENCE_COLUMNS = (
     Column("model", is_text=True),
     Column("Δ R² vs zero", "above 0: smaller squared error than the baseline"),
-    Column("Δ rank IC", "above 0: orders better than the baseline"),
+    Column("Δ scaled IC", "above 0: agrees better with the labels than the baseline"),
+    Column("Δ next IC", "above 0: agrees better with the next candle than the baseline"),
     Column("Δ MAE", "below 0: smaller absolute error than the baseline"),
 )
 TRADE_COLUMNS = (
@@ -132,8 +133,8 @@ def _differences(comparison: Comparison) -> Box:
     rows = [
         [
             Cell(name, name),
-            *(estimate(found[metric], ".3f", mark=True) for metric in COMPARED[:2]),
-            estimate(found[COMPARED[2]], ".4%"),
+            *(estimate(found[metric], ".3f", mark=True) for metric in COMPARED[:-1]),
+            estimate(found[COMPARED[-1]], ".4%"),
         ]
         for name, found in comparison.differences.items()
     ]
@@ -164,22 +165,22 @@ def _trades(comparison: Comparison) -> Box:
 
 
 def forest(comparison: Comparison) -> Chart:
-    """Draw the rank IC of every model with two standard errors."""
+    """Draw the next-candle IC of every model and line with two standard errors."""
     figure = go.Figure()
-    names = [*reversed(comparison.models)]
-    found = [comparison.metrics[name]["rank_information_coefficient"] for name in names]
+    names = [*reversed([*comparison.models, *comparison.lines])]
+    found = [comparison.metrics[name]["next_ic"] for name in names]
     figure.add_scatter(
         x=[one.value for one in found],
         y=[escape(name) for name in names],
         mode="markers",
         marker={"size": 11, "color": COLOURS[0]},
         error_x={"type": "data", "array": [2 * one.error for one in found], "color": "#475569"},
-        hovertemplate="%{y}<br>rank IC %{x:.3f} ± %{error_x.array:.3f}<extra></extra>",
+        hovertemplate="%{y}<br>next IC %{x:.3f} ± %{error_x.array:.3f}<extra></extra>",
     )
     figure.add_vline(x=0, line={"color": "#475569", "dash": "dash"})
-    figure.update_xaxes(title_text="rank IC")
+    figure.update_xaxes(title_text="next IC")
     return Chart(
-        "Who orders the returns?",
+        "Who knows something of the next candle?",
         "Whiskers are two standard errors: one that crosses the dashed line shows nothing.",
         style(figure, 340),
         size="half",

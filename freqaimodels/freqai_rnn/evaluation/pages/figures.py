@@ -38,7 +38,7 @@ class Chart(NamedTuple):
 
 def charts(run: StoredRun, scores: Sequence[Score], n_replicates: int) -> list[Chart]:
     """Return all charts of a run that have something to show."""
-    found = [rank_ic_over_time(scores)]
+    found = [ic_over_time(scores)]
     if run.evaluated["predicted"].nunique() >= N_GROUPS:
         found += [by_decile(run, n_replicates), cloud(run)]
     found.append(over_time(run))
@@ -62,27 +62,27 @@ def style(figure: go.Figure, height: int) -> go.Figure:
     return figure
 
 
-def rank_ic_over_time(scores: Sequence[Score]) -> Chart:
+def ic_over_time(scores: Sequence[Score]) -> Chart:
     """Draw a bar per trained model, with two standard errors."""
     figure = go.Figure()
     models = [score for score in scores if score.scope == PER_MODEL]
     for i, pair in enumerate(sorted({score.pair for score in models})):
         own = [score for score in models if score.pair == pair]
-        estimates = [score.metrics["rank_information_coefficient"] for score in own]
+        estimates = [score.metrics["next_ic"] for score in own]
         figure.add_bar(
             name=html.escape(pair),
             x=[f"{score.first:%Y-%m-%d}" for score in own],
             y=[estimate.value for estimate in estimates],
             error_y=whiskers(estimates),
             marker_color=COLOURS[i % len(COLOURS)],
-            hovertemplate="%{x}<br>rank IC %{y:.3f} ± %{error_y.array:.3f}",
+            hovertemplate="%{x}<br>next IC %{y:.3f} ± %{error_y.array:.3f}",
         )
     figure.update_xaxes(type="category", title_text="first day predicted")
-    figure.update_yaxes(title_text="rank IC", tickformat=".2f")
+    figure.update_yaxes(title_text="next IC", tickformat=".2f")
     return Chart(
-        "Rank information coefficient of every trained model",
-        "Does a higher prediction come before a higher return? 0 is chance. Whiskers are two "
-        "standard errors: a bar whose whisker crosses 0 shows nothing.",
+        "Next-candle information coefficient of every trained model",
+        "Does a higher prediction come before a higher return of the next candle? 0 is chance. "
+        "Whiskers are two standard errors: a bar whose whisker crosses 0 shows nothing.",
         style(figure, 330),
     )
 

@@ -5,7 +5,8 @@ for (const chart of JSON.parse(document.getElementById("charts").textContent)) {
   Plotly.newPlot(chart.id, chart.data, chart.layout, {
     responsive: true,
     displaylogo: false,
-    displayModeBar: chart.bar ? "hover" : false,
+    // without a pointer that hovers, the bar would always be there, on top of the legend
+    displayModeBar: chart.bar && matchMedia("(hover: hover)").matches ? "hover" : false,
     modeBarButtonsToRemove: ["select2d", "lasso2d"],
   });
 }

@@ -13,6 +13,7 @@ from typing import Any
 from ...files import write_atomically
 from ..backtests.predictions import StoredRun
 from ..scores import Score, verdict
+from ..uncertainty import Estimate
 from .html import Record
 
 PACKAGES = ("freqai-rnn", "freqtrade", "torch", "lightgbm", "scikit-learn", "pandas", "numpy")
@@ -67,7 +68,7 @@ def run_record(run: StoredRun) -> Record:
     )
 
 
-def run_as_json(run: StoredRun, scores: Sequence[Score]) -> dict[str, Any]:
+def run_as_json(run: StoredRun, scores: Sequence[Score], beyond: Estimate) -> dict[str, Any]:
     """Return all numbers of a run, ready for JSON."""
     return {
         "identifier": run.identifier,
@@ -76,7 +77,8 @@ def run_as_json(run: StoredRun, scores: Sequence[Score]) -> dict[str, Any]:
         "definition": run.definition,
         "timeframe": run.timeframe,
         "label_period_candles": run.label_period_candles,
-        "verdict": verdict(run, scores[0]),
+        "verdict": verdict(run, scores[0], beyond),
+        "beyond_reversal": beyond._asdict(),
         "warnings": list(run.warnings),
         "scores": [score.as_json() for score in scores],
         "trainings": [

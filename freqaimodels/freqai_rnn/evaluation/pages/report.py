@@ -11,21 +11,24 @@ from typing import Any, NamedTuple
 
 from ..backtests.predictions import StoredRun
 from ..costs import Costs, measure_costs
-from ..members import MemberScore, score_members
 from ..reliability import Reliability, measure_reliability
-from ..scores import OVERALL, Score, score_run, verdict
-from ..uncertainty import N_REPLICATES, Estimate
+from ..rivals import RivalScore, score_lines, score_members
+from ..scores import OVERALL, Score, beyond_line, score_run, verdict
+from ..uncertainty import N_REPLICATES, Bootstrap, Estimate
 from .figures import PREDICTED, REALISED, charts
 from .html import Box, Cell, Charts, Column, Heading, Part, Table, estimate, number, page
 from .losses import loss_curves
-from .members import members_parts
 from .record import run_as_json, run_record, write_page
 from .reliability import reliability_parts
+from .rivals import lines_parts, members_parts
 
 METRIC_COLUMNS = (
     Column("R² vs zero", "share of squared error saved against predicting zero; below 0 is worse"),
-    Column("rank IC", "rank information coefficient: Spearman correlation"),
-    Column("IC", "information coefficient: Pearson correlation"),
+    Column(
+        "scaled IC",
+        "correlation about 0 of prediction and label, each in units of the volatility known then",
+    ),
+    Column("next IC", "the same against the next candle's return alone: half the error"),
     Column("direction", "directional accuracy: share of moves whose sign was predicted"),
     Column("RMSE", "root mean squared error"),
     Column("MAE", "mean absolute error"),
@@ -51,7 +54,9 @@ class Measured(NamedTuple):
 
     run: StoredRun
     scores: list[Score]
-    members: list[MemberScore]
+    beyond: Estimate
+    lines: list[RivalScore]
+    members: list[RivalScore]
     reliability: Reliability | None
     costs: Costs | None
 
@@ -76,15 +81,18 @@ def _measure(run: StoredRun, n_replicates: int) -> Measured:
     return Measured(
         run,
         scores,
+        beyond_line(run.evaluated, "predicted", Bootstrap(run.label_period_candles, n_replicates)),
+        score_lines(run, n_replicates),
         score_members(run, n_replicates),
         measure_reliability(run, n_replicates),
-        measure_costs(run, scores[0].metrics["information_coefficient"]),
+        measure_costs(run, scores[0].metrics["scaled_ic"]),
     )
 
 
 def _as_json(one: Measured) -> dict[str, Any]:
     return {
-        **run_as_json(one.run, one.scores),
+        **run_as_json(one.run, one.scores, one.beyond),
+        "lines": [line.as_json() for line in one.lines],
         "members": [member.as_json() for member in one.members],
         "reliability": None if one.reliability is None else one.reliability.as_json(),
         "costs": None if one.costs is None else one.costs.as_json(),
@@ -95,18 +103,20 @@ def report_page(measured: Sequence[Measured], n_replicates: int, created: dateti
     """Return the page about one or several runs."""
     runs, scores = [one.run for one in measured], [one.scores for one in measured]
     parts: list[Part] = [*_warnings(runs, scores), _numbers(runs, scores)]
-    for i, (run, found, members, reliability, costs) in enumerate(measured):
+    for i, one in enumerate(measured):
+        run = one.run
         if len(runs) > 1:
             parts.append(Heading(f"{run.model} · {run.identifier} · {run.label}"))
-        parts.append(Charts(charts(run, found, n_replicates), f"run{i}"))
-        parts += reliability_parts(reliability, costs, f"reliability{i}")
-        parts += members_parts(run, members, f"members{i}")
+        parts += lines_parts(one.lines)
+        parts.append(Charts(charts(run, one.scores, n_replicates), f"run{i}"))
+        parts += reliability_parts(one.reliability, one.costs, f"reliability{i}")
+        parts += members_parts(run, one.members, f"members{i}")
         parts += _training(run, f"loss{i}")
         parts.append(run_record(run))
     models = ", ".join(dict.fromkeys(run.model for run in runs))
     return page(
         f"Did {models} predict anything?",
-        [verdict(run, found[0]) for run, found in zip(runs, scores, strict=True)],
+        [verdict(one.run, one.scores[0], one.beyond) for one in measured],
         parts,
         f"Made by freqai-rnn on {created:%Y-%m-%d %H:%M} UTC. Past predictions say nothing certain "
         "about later ones, and good predictions are not yet a profit.",
@@ -181,8 +191,8 @@ def metric_cells(found: Mapping[str, Estimate]) -> list[Cell]:
     """Return the metrics as cells, in the order of ``METRIC_COLUMNS``."""
     return [
         estimate(found["r2_against_zero"], mark=True),
-        estimate(found["rank_information_coefficient"], mark=True),
-        estimate(found["information_coefficient"], mark=True),
+        estimate(found["scaled_ic"], mark=True),
+        estimate(found["next_ic"], mark=True),
         estimate(found["directional_accuracy"], ".1%"),
         estimate(found["rmse"], ".3%"),
         estimate(found["mae"], ".3%"),

@@ -1,26 +1,29 @@
-"""Compares the members of an ensemble with it, on its own candles. Imports metrics."""
+"""A run's predictions beside others on its candles: an ensemble's members, lines of reversal."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from .. import metrics
-from .backtests.predictions import StoredRun
+from .backtests.predictions import StoredRun, outcomes_of
+from .reversal import LINES
 from .uncertainty import Bootstrap, Estimate, standard_error
 
-COMPARED = ("r2_against_zero", "rank_information_coefficient")
+COMPARED = ("r2_against_zero", "scaled_ic", "next_ic")
 ENSEMBLE = "ensemble"
+MODEL = "the model"
 
 
-class MemberScore(NamedTuple):
-    """Says what a member is worth alone, and what the ensemble adds to it.
+class RivalScore(NamedTuple):
+    """What one column of predictions is worth, and what the run's own adds to it.
 
-    :ivar weight: the mean over the trainings; NaN of the ensemble itself.
+    :ivar weight: of a member of an ensemble, the mean over the trainings; else NaN.
     :ivar metrics: the names in ``COMPARED``.
-    :ivar added: the ensemble minus the member, paired: one bootstrap serves both.
+    :ivar added: the run's own minus this one, paired: one bootstrap serves both.
     """
 
     name: str
@@ -38,27 +41,44 @@ class MemberScore(NamedTuple):
         }
 
 
-def score_members(run: StoredRun, n_replicates: int) -> list[MemberScore]:
+def score_members(run: StoredRun, n_replicates: int) -> list[RivalScore]:
     """Score the ensemble and its members; an empty list for another model."""
-    rows, weights = run.evaluated, weights_of(run)
-    names = [name for name in map(str, weights.columns) if name in rows]
+    weights = weights_of(run)
+    names = [name for name in map(str, weights.columns) if name in run.candles]
+    found = _score_beside(ENSEMBLE, names, run, n_replicates)
+    return [
+        one._replace(weight=float(weights[one.name].mean())) if one.name in weights else one
+        for one in found
+    ]
+
+
+def score_lines(run: StoredRun, n_replicates: int) -> list[RivalScore]:
+    """Score the run and the one-line rules of reversal on the same candles."""
+    return _score_beside(MODEL, [*LINES], run, n_replicates)
+
+
+def _score_beside(
+    own: str, names: Sequence[str], run: StoredRun, n_replicates: int
+) -> list[RivalScore]:
+    """Score a run's predictions, by the name ``own``, and other columns; nothing without others."""
+    rows = run.evaluated.dropna(subset=list(names))
     if not names or len(rows) < 2:
         return []
-    realised = rows["realised"].to_numpy()
-    predictions = {ENSEMBLE: rows["predicted"].to_numpy()}
+    outcomes = outcomes_of(rows)
+    predictions = {own: rows["predicted"].to_numpy()}
     predictions |= {name: rows[name].to_numpy() for name in names}
     bootstrap = Bootstrap(run.label_period_candles, n_replicates)
-    drawn = bootstrap.replicates(realised, predictions, rows["candle"].to_numpy())
-    values = {name: metrics.summary(realised, found) for name, found in predictions.items()}
+    drawn = bootstrap.replicates(outcomes, predictions, rows["candle"].to_numpy())
+    values = {name: metrics.summary(outcomes, found) for name, found in predictions.items()}
     return [
-        MemberScore(
+        RivalScore(
             name,
-            float(weights[name].mean()) if name in weights else float("nan"),
+            float("nan"),
             {m: Estimate(values[name][m], standard_error(drawn[name][m])) for m in COMPARED},
             {
                 m: Estimate(
-                    values[ENSEMBLE][m] - values[name][m],
-                    standard_error(drawn[ENSEMBLE][m] - drawn[name][m]),
+                    values[own][m] - values[name][m],
+                    standard_error(drawn[own][m] - drawn[name][m]),
                 )
                 for m in COMPARED
             },

@@ -6,6 +6,7 @@ import pytest
 
 from freqai_rnn.evaluation.backtests.realised import (
     definitions_for,
+    lines_by_date,
     read_closes,
     realised_labels,
     training_mismatch,
@@ -98,3 +99,19 @@ def test_wrong_horizon_shows_in_the_spread_of_the_training_labels():
 def test_mismatch_is_unknown_without_the_training_candles():
     labels = hourly([0.0, 1.0, 0.0])
     assert training_mismatch(labels, labels.index[2], 20, 0.1, 1.0) is None
+
+
+@pytest.mark.parametrize("horizon", [0, 1, 4])
+def test_a_line_of_reversal_is_sized_by_what_the_training_knew(horizon):
+    """Prices after the training change nothing that a line says before its end."""
+    dates = pd.date_range("2024-01-01", periods=600, freq="h", tz="UTC")
+    steps = np.random.default_rng(0).normal(scale=0.01, size=600)
+    close = pd.Series(100 * np.exp(np.cumsum(steps)), index=dates)
+    other = close.where(close.index < dates[500], 3 * close)
+    training = dates[100], dates[500]
+    found, later = (
+        lines_by_date(prices, realised_labels(prices, "return", horizon), horizon, training)
+        for prices in (close, other)
+    )
+    assert found.iloc[100:].notna().all(axis=None)
+    pd.testing.assert_frame_equal(found.iloc[:500], later.iloc[:500])

@@ -249,6 +249,7 @@ def test_without_a_signal_nothing_can_be_expected():
     assert math.isinf(found.break_even_horizon)
     assert "no trade can expect" in list(cost_findings(found))[1]
     assert measure_costs(run_of(frame), Estimate(0.1, 0.01)) is None  # no trades, no fee
+    assert measure_costs(run, Estimate(math.nan, math.nan)) is None  # too short for a volatility
     nothing = replace(run, candles=frame.assign(predicted=0.0))
     assert measure_costs(nothing, Estimate(0.1, 0.01)) is None
 

@@ -80,12 +80,12 @@ class Costs(NamedTuple):
 
 
 def measure_costs(run: StoredRun, ic: Estimate) -> Costs | None:
-    """Measure what the predictions of a run can expect; None where no fee is known.
+    """Measure what the predictions of a run can expect; None where no fee or no IC is known.
 
     :param ic: scaled information coefficient of the run.
     """
     round_trip, rows = round_trip_of(run.result), run.evaluated
-    if round_trip is None or len(rows) < 2:
+    if round_trip is None or len(rows) < 2 or np.isnan(ic.value):
         return None
     realised, predicted = rows["realised"].to_numpy(), rows["predicted"].to_numpy()
     deviation, spread = (float(np.sqrt(np.mean(np.square(v)))) for v in (realised, predicted))

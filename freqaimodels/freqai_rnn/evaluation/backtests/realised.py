@@ -121,7 +121,7 @@ def lines_by_date(
     :return: a column per line, by opening time; NaN where the training period has no candles.
     """
     trains = np.asarray((close.index >= training[0]) & (close.index < training[1]))
-    trains[np.flatnonzero(trains)[-horizon:]] = False  # their labels look beyond it
+    trains[np.flatnonzero(trains)[-max(horizon, 1) :]] = False  # their labels look beyond it
     known = labels.where(trains).to_numpy(np.float64)
     found = {}
     for name, line in LINES.items():

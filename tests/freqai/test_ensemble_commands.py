@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from freqtrade.misc import deep_merge_dicts
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tests.evaluation.freqai_files import model_run
 from tests.freqai.freqtrade_host import (
     HERE,
     LABEL,
@@ -22,8 +23,15 @@ from tests.freqai.test_hyperopt import Grid, grid  # noqa: F401
 from tests.freqai.test_lookahead import Cluster, assert_same, cluster, on, training  # noqa: F401
 from tests.freqai.test_report_command import report
 
+from freqai_rnn import metrics
+from freqai_rnn.evaluation.backtests.configuration import read_configuration
+from freqai_rnn.evaluation.backtests.predictions import outcomes_of, read_runs
+from freqai_rnn.evaluation.comparison import ZERO, compare, markdown_table
+from freqai_rnn.evaluation.reversal import LINES
+
 HOUR = pd.Timedelta(hours=1)
-MEMBERS = ["return_lstm", "return_gru", "return_lightgbm"]
+NAMES = ["lstm", "gru", "lightgbm", "ridge"]
+MEMBERS = [f"return_{name}" for name in NAMES]
 ENSEMBLE: dict[str, Any] = {"freqaimodel": "EnsembleRegressor"}
 
 
@@ -54,7 +62,7 @@ def test_the_prediction_is_the_weighted_sum_of_the_members_columns(together):
             weights = [one[0] for one in model.estimator.weights_.values()]
             np.testing.assert_allclose(part[MEMBERS] @ weights, part[LABEL], rtol=1e-9)
         assert (found[[*MEMBERS, LABEL]].std() > 0).all()
-        assert found["return_agreement"].isin([1 / 3, 2 / 3, 1]).all()
+        assert found["return_agreement"].isin([1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1]).all()
 
 
 def test_a_member_has_the_seed_and_the_settings_that_it_has_alone(together, host):
@@ -104,7 +112,7 @@ def test_models_from_disk_predict_alike_in_a_new_process(together, tmp_path):
 
 def test_two_jobs_leave_what_one_leaves(host, together):
     run = host.backtest(overlay=training(ensemble(TWO_PAIRS), n_jobs=2))
-    assert run.log.count("By a worker: Trained an ensemble of lstm, gru, lightgbm") == 4
+    assert run.log.count("By a worker: Trained an ensemble of lstm, gru, lightgbm, ridge") == 4
     assert_same(host, run, *together)
 
 
@@ -112,7 +120,7 @@ def test_a_cluster_finds_the_same(host, cluster: Cluster, together):  # noqa: F8
     cluster.add_worker()
     cluster.wait_for_workers(1)
     run = host.backtest(overlay=training(ensemble(TWO_PAIRS), **on(cluster)), new_process=True)
-    assert run.log.count("By a worker: Trained an ensemble of lstm, gru, lightgbm") == 4
+    assert run.log.count("By a worker: Trained an ensemble of lstm, gru, lightgbm, ridge") == 4
     assert_same(host, run, *together)
 
 
@@ -129,14 +137,14 @@ def test_a_broken_member_is_one_error_line_per_training_and_the_others_predict(h
 
 
 def test_selection_by_agreement_predicts_where_all_members_agree(host, together):
-    run = host.backtest(overlay=ensemble(selection="agreement"))
-    agree = details(together[1])["return_agreement"] == 1
+    run = host.backtest(overlay=ensemble(TWO_PAIRS, selection="agreement"))
+    agree = details(together[1], "ETH")["return_agreement"] == 1
     assert 0 < agree.mean() < 1
-    found = details(run)
+    found = details(run, "ETH")
     assert found["do_predict"].eq(1).equals(agree)
-    (label,) = (model.validation for model in host.models()[:1])
+    (label,) = (model.validation for model in host.models("ETH")[:1])
     assert not np.isnan(list(label[LABEL].values())).any()  # of the rows that it predicts
-    expected = details(together[1])[LABEL].where(agree, 0.0)
+    expected = details(together[1], "ETH")[LABEL].where(agree, 0.0)
     pd.testing.assert_series_equal(found[LABEL], expected, check_exact=True)
 
 
@@ -172,10 +180,11 @@ def test_the_history_beside_a_model_records_each_member(together):
         "lstm": "RecurrentRegressor",
         "gru": "RecurrentRegressor",
         "lightgbm": "TreesRegressor",
+        "ridge": "RidgeRegressor",
     }
     for name, member in history["members"].items():
         assert 0 <= member["scale"][0] <= 1
-        assert ("evaluations" in member) == (name != "lightgbm")
+        assert ("evaluations" in member) == (name in ("lstm", "gru"))
 
 
 def test_tensorboard_shows_the_losses_of_each_network(host):
@@ -228,14 +237,14 @@ def test_the_report_shows_what_the_ensemble_adds_to_each_member(together, capsys
     host = together[0].copy(tmp_path / "user_data")
     run = report(host, capsys, **ensemble(TWO_PAIRS))
     found = {one["name"]: one for one in run["members"]}
-    assert list(found) == ["ensemble", "lstm", "gru", "lightgbm"]
+    assert list(found) == ["ensemble", *NAMES]
     rank = "next_ic"
     overall = run["scores"][0]["metrics"][rank]["value"]
     assert found["ensemble"]["metrics"][rank]["value"] == overall
     weights = [
         model.estimator.weights_ for coin in ("BTC", "ETH") for model in together[0].models(coin)
     ]
-    for name in ("lstm", "gru", "lightgbm"):
+    for name in NAMES:
         alone, added = (found[name][kind][rank] for kind in ("metrics", "added"))
         assert added["value"] == pytest.approx(overall - alone["value"])
         assert added["error"] > 0
@@ -245,3 +254,24 @@ def test_the_report_shows_what_the_ensemble_adds_to_each_member(together, capsys
     assert "Members of the ensemble" in text
     assert "Weights of the members" in text
     assert "2019-06-01 · gru" in text  # its losses
+
+
+def test_a_comparison_shows_each_member_beside_the_ensemble(together):
+    host = together[0]
+    configuration = read_configuration(
+        host.config(ensemble(TWO_PAIRS)), host.user_data, host.candles
+    )
+    (stored,) = read_runs(configuration, "test", {})
+    found = compare([model_run("EnsembleRegressor", stored)], ZERO, n_replicates=50)
+    names = [f"EnsembleRegressor, its {name}" for name in NAMES]
+    assert found.models == ["EnsembleRegressor"]
+    assert found.untrained == [*names, *LINES]
+    outcomes = outcomes_of(found.candles)
+    dates = found.candles.groupby("pair")["date"]
+    for name, column in zip(names, MEMBERS, strict=True):
+        own = [details(together[1], pair[:3])[column][list(of)] for pair, of in dates]
+        predicted = pd.concat(own).to_numpy()
+        np.testing.assert_array_equal(found.candles[name], predicted)
+        assert found.metrics[name]["next_ic"].value == metrics.next_ic(outcomes, predicted)
+        assert name in found.differences
+        assert f"| {name} |" in markdown_table(found)

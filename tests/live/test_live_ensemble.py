@@ -16,7 +16,7 @@ from tests.live.host import (
 )
 from tests.live.scenarios import FIVE, BotRun
 
-MEMBERS = ["return_lstm", "return_gru", "return_lightgbm"]
+MEMBERS = ["return_lstm", "return_gru", "return_lightgbm", "return_ridge"]
 DETAILS = [*MEMBERS, "return_agreement", *INTERVAL]
 
 
@@ -32,7 +32,7 @@ def test_a_stored_history_gets_the_columns_of_the_new_model(
         live = live_predictions(after.user_data, pair)
         added = history.loc[live.index.difference(before.index)]
         assert len(added)
-        assert added["return_agreement"].between(1 / 3, 1).all()
+        assert added["return_agreement"].between(1 / 4, 1).all()
         assert (added["return_low"] < added[LABEL]).all()
         lowest, highest = added[MEMBERS].min(axis=1), added[MEMBERS].max(axis=1)
         assert added[LABEL].between(lowest, highest).all()

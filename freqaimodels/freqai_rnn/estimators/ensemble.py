@@ -26,6 +26,7 @@ from .base import CandleRegressor, Detail, all_or_nothing, never, row_vector, wi
 from .calibration import known_or_none
 from .judging import JudgedSplit, Judges, exponential_weights, judge, split_with_judges
 from .recurrent import RecurrentRegressor
+from .ridge import RidgeRegressor
 from .trees import TreesRegressor
 
 logger = logging.getLogger(__name__)
@@ -35,11 +36,12 @@ Members = Sequence[tuple[str, CandleRegressor]]
 
 
 def default_members() -> Members:
-    """Return an LSTM, a GRU and LightGBM; the ensemble scales them, so they need not."""
+    """Return an LSTM, a GRU, LightGBM and a line; the ensemble scales them, so they need not."""
     return (
         ("lstm", RecurrentRegressor(cell_type="lstm", num_layers=1, calibration=None)),
         ("gru", RecurrentRegressor(cell_type="gru", num_layers=1, calibration=None)),
         ("lightgbm", TreesRegressor()),
+        ("ridge", RidgeRegressor()),
     )
 
 

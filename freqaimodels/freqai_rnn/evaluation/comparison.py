@@ -1,4 +1,4 @@
-"""Compares several models, lines of reversal and predicting zero on the same candles.
+"""Compares models, an ensemble's members, lines of reversal and zero on the same candles.
 
 Errors come from one bootstrap for all models, so that a difference has an error of its own: models
 are wrong on the same candles, and their difference is far better known than each of them.
@@ -20,6 +20,7 @@ from .backtests.configuration import candle_length
 from .backtests.predictions import outcomes_of
 from .backtests.runs import ModelRun
 from .reversal import LINE, LINES
+from .rivals import weights_of
 from .scores import beyond_line, in_words, suspicions
 from .uncertainty import Bootstrap, Estimate, standard_error
 
@@ -29,12 +30,12 @@ COMPARED = ("r2_against_zero", "scaled_ic", "next_ic", "mae")
 
 @dataclass(frozen=True)
 class Comparison:
-    """Holds what models, one-line rules and predicting zero are worth on the same candles.
+    """Holds what models, their members, one-line rules and zero are worth on the same candles.
 
     :ivar candles: the rows all models have: pair, date, candle, the fields of
-        ``metrics.Outcomes``, and one column of predictions per model and line.
-    :ivar metrics: by model, then by line of reversal, then ``zero``.
-    :ivar differences: model minus ``baseline``, by model and metric of ``COMPARED``.
+        ``metrics.Outcomes``, and one column of predictions per model, member and line.
+    :ivar metrics: by model, then by member of an ensemble, by line of reversal, then ``zero``.
+    :ivar differences: each minus ``baseline``, by name and metric of ``COMPARED``.
     :ivar beyond: next-candle IC of what a model says beyond one line of reversal, by model.
     """
 
@@ -52,9 +53,9 @@ class Comparison:
         return [run.model for run in self.runs]
 
     @property
-    def lines(self) -> list[str]:
-        """Return the names of the one-line rules."""
-        return [name for name in self.metrics if name in LINES]
+    def untrained(self) -> list[str]:
+        """Return what stands beside the models without a run of its own: members and lines."""
+        return [name for name in self.metrics if name not in (*self.models, ZERO)]
 
 
 def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Comparison:
@@ -72,7 +73,9 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
     candles = common_candles(used)
     baseline = baseline if baseline in candles.columns else used[0].model
     outcomes, candle = outcomes_of(candles), candles["candle"].to_numpy()
-    names = [*(run.model for run in used), *(name for name in LINES if name in candles)]
+    models = [run.model for run in used]
+    beside = [*(name for run in used for name in members_of(run)), *LINES]
+    names = [*models, *(name for name in beside if name in candles)]
     predictions = {name: candles[name].to_numpy() for name in names}
     predictions[ZERO] = np.zeros(len(candles))
     bootstrap = Bootstrap(used[0].stored.label_period_candles, n_replicates)
@@ -115,23 +118,32 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
 def common_candles(runs: Sequence[ModelRun]) -> pd.DataFrame:
     """Return the candles that every model predicted: what happened, and a column per model.
 
-    The lines of reversal stand beside them, unless the candles of a training period are missing.
+    An ensemble's members and the lines of reversal stand beside them where they have a prediction
+    for every candle, which lines do not have when the candles of a training are missing.
 
     :raises ValueError: if there are none.
     """
-    frames = [
-        run.stored.evaluated.set_index(["pair", "date"])["predicted"].rename(run.model)
-        for run in runs
-    ]
+    frames = []
+    for run in runs:
+        columns = {"predicted": run.model} | {own: name for name, own in members_of(run).items()}
+        predicted = run.stored.evaluated.set_index(["pair", "date"])
+        frames.append(predicted[[*columns]].rename(columns=columns))
     common = pd.concat(frames, axis=1, join="inner").sort_index()
     if common.empty:
         raise ValueError("The models have no candle in common: were they run on one timerange?")
     first = runs[0].stored
     known = first.evaluated.set_index(["pair", "date"])[[*Outcomes._fields, *LINES]]
     common = common.join(known).reset_index()
-    common = common.drop(columns=[name for name in LINES if common[name].isna().any()])
+    beside = [*(name for run in runs for name in members_of(run)), *LINES]
+    common = common.drop(columns=[name for name in beside if common[name].isna().any()])
     elapsed = common["date"] - common["date"].min()
     return common.assign(candle=elapsed // candle_length(first.timeframe))
+
+
+def members_of(run: ModelRun) -> dict[str, str]:
+    """Return the members of an ensemble: their names here, and their columns in its candles."""
+    columns = [name for name in map(str, weights_of(run.stored)) if name in run.stored.evaluated]
+    return {f"{run.model}, its {name}": name for name in columns}
 
 
 def _warnings(runs: Sequence[ModelRun]) -> list[str]:

@@ -165,9 +165,9 @@ def _trades(comparison: Comparison) -> Box:
 
 
 def forest(comparison: Comparison) -> Chart:
-    """Draw the next-candle IC of every model and line with two standard errors."""
+    """Draw the next-candle IC of every model, member and line with two standard errors."""
     figure = go.Figure()
-    names = [*reversed([*comparison.models, *comparison.lines])]
+    names = [*reversed([*comparison.models, *comparison.untrained])]
     found = [comparison.metrics[name]["next_ic"] for name in names]
     figure.add_scatter(
         x=[one.value for one in found],

@@ -1,4 +1,4 @@
-"""LSTM, GRU, LightGBM and ridge regression together, for FreqAI: ``--freqaimodel EnsembleRegressor``."""
+"""LSTM, GRU, LightGBM and ridge together, for FreqAI: ``--freqaimodel EnsembleRegressor``."""
 
 import freqai_rnn
 from freqai_rnn.freqai.model import RecurrentFreqaiModel

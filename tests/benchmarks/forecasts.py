@@ -29,8 +29,8 @@ from freqai_rnn.estimators.calibration import calibrate
 from freqai_rnn.estimators.intervals import COVERAGE, intervals_of
 from freqai_rnn.estimators.trees import TreesRegressor
 from freqai_rnn.evaluation.reversal import LINES, honest_size
-from freqai_rnn.freqai.interval_columns import interval_columns
 from freqai_rnn.metrics import known_volatility
+from freqai_rnn.store.interval_columns import interval_columns
 
 PACKAGE = Path(freqai_rnn.__file__).parent
 SEQUENCE_LENGTH = 24

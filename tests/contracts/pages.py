@@ -2,6 +2,8 @@
 
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +27,15 @@ class Block(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
+
+
+@contextmanager
+def noted(breaches: list[str], place: object) -> Iterator[None]:
+    """Collect an error with its place and go on, so that a test shows all of them at once."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:  # SystemExit: a parser refuses a command
+        breaches.append(f"{place}: {type(error).__name__}: {error}")
 
 
 def read(page: str) -> str:

@@ -1,6 +1,7 @@
 """Freqtrade takes both configurations, and the offline one fits the sample candles."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from freqtrade.enums import RunMode
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from tests.configurations import CONFIG, OFFLINE, load_config
+from tests.contracts.pages import noted
 
 from freqai_rnn.sample_data import SHA256
 
@@ -16,37 +18,34 @@ from freqai_rnn.sample_data import SHA256
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:freqtrade")
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> dict:
-    return load_config(tmp_path, CONFIG, OFFLINE)
-
-
-@pytest.mark.parametrize("runmode", [RunMode.DRY_RUN, RunMode.BACKTEST, RunMode.HYPEROPT])
-@pytest.mark.parametrize(
-    "files", [(CONFIG,), (CONFIG, OFFLINE)], ids=["config.json", "config.json + offline.json"]
-)
-def test_configuration_is_valid(tmp_path, files, runmode):
-    config = load_config(tmp_path, *files, runmode=runmode, timerange="20190601-20190830")
-    StrategyResolver.load_strategy(config)
-    validate_config_consistency(config)
-    assert config["dry_run"]
+def test_both_configurations_are_valid_in_every_mode(tmp_path):
+    breaches: list[str] = []
+    modes = (RunMode.DRY_RUN, RunMode.BACKTEST, RunMode.HYPEROPT)
+    for files, mode in product([(CONFIG,), (CONFIG, OFFLINE)], modes):
+        with noted(breaches, f"{files[-1]}, {mode.value}"):
+            config = load_config(tmp_path, *files, runmode=mode, timerange="20190601-20190830")
+            StrategyResolver.load_strategy(config)
+            validate_config_consistency(config)
+            assert config["dry_run"]
+    assert not breaches, "\n".join(breaches)
 
 
 def test_configuration_is_plain_json_without_a_server_or_a_secret():
+    breaches: list[str] = []
     for path in (CONFIG, OFFLINE):
-        settings = json.loads(Path(path).read_text())
-        assert not {"telegram", "api_server", "webhook"} & set(settings)
-        exchange = settings["exchange"]
-        assert not exchange.get("key")
-        assert not exchange.get("secret")
+        with noted(breaches, path):
+            settings = json.loads(Path(path).read_text())
+            exchange = settings["exchange"]
+            servers = {"telegram", "api_server", "webhook"} & set(settings)
+            secrets = [name for name in ("key", "secret") if exchange.get(name)]
+            assert not [*servers, *secrets]
+    assert not breaches, "\n".join(breaches)
 
 
-def test_offline_configuration_splits_its_timerange_into_three_slices(config):
+def test_the_offline_configuration_fits_the_sample_candles(tmp_path):
+    config = load_config(tmp_path, CONFIG, OFFLINE)
     slices = FreqaiDataKitchen(config, pair="BTC/USD").backtesting_timeranges
     assert [(part.stopdt - part.startdt).days for part in slices] == [30, 30, 30]
-
-
-def test_offline_exchange_knows_every_sample_coin_and_timeframe(config):
     exchange = ExchangeResolver.load_exchange(config)
     assert {f"{coin}/USD" for coin in SHA256} <= set(exchange.markets)
     assert exchange.timeframes == ["30m", "1h", "4h", "1d"]

@@ -17,6 +17,7 @@ from tests.contracts.pages import ROOT, commands_in, parts_of
 
 from freqai_rnn.commands.new import MODELS, OWN, SHARED
 
+pytestmark = pytest.mark.slow
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
 BIN = "Scripts" if os.name == "nt" else "bin"
 SHORT = ("--timerange", "20190828-20190830", "--pairs", "BTC/USD")

@@ -3,9 +3,11 @@
 import ast
 import subprocess
 import sys
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
-import pytest
+from tests.contracts.pages import noted
 
 import freqai_rnn
 
@@ -37,6 +39,11 @@ LIBRARIES: dict[str, set[str]] = {
     "network": {"numpy", "torch", "tqdm"},
     "estimators": {"joblib", "lightgbm", "numpy", "sklearn", "torch"},
 }
+# room: the modules of estimators/ that it imports: what all estimators share
+ESTIMATORS: dict[str, set[str]] = {
+    "freqai": {"base", "fit_task", "intervals"},  # the last one knows of errors only
+    "evaluation": {"calibration"},  # how one is scaled
+}
 FREQTRADE = {"freqtrade", "datasieve"}
 KNOW_FREQTRADE = ("freqai/", "evaluation/backtests/")
 
@@ -67,10 +74,27 @@ assert not {"freqtrade", "datasieve"} & {name.split(".")[0] for name in sys.modu
 """
 
 
+# module: what importing it must not bring; one process imports them, in this order
+BRINGS_NO = {
+    "freqai_rnn": FREQTRADE | {"dask", "distributed"},
+    "freqai_rnn.parallel.fits_ahead": FREQTRADE | {"dask", "distributed"},
+    "freqai_rnn.estimators.fit_task": FREQTRADE | {"dask", "distributed"},
+    "freqai_rnn.freqai.trained_model": {"freqtrade", "dask", "distributed"},
+}
+IMPORT_THEM = f"""
+import importlib, sys
+for name, banned in {BRINGS_NO}.items():
+    importlib.import_module(name)
+    if found := {{n.split(".")[0] for n in sys.modules}} & banned:
+        print(name, "brings", *sorted(found))
+"""
+
+
 def room_of(module: str) -> str:
     return module.split("/")[0].removesuffix(".py")
 
 
+@cache
 def imports_of(module: str) -> tuple[set[str], set[str]]:
     """Modules of this package, and names of others, imported anywhere in a module.
 
@@ -105,76 +129,59 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_from_rooms_below_its_own(module):
-    room = room_of(module)
-    rooms = {room_of(name) for name in imports_of(module)[0]}
-    assert rooms <= ALLOWED[room] | {room}
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_the_libraries_of_its_room(module):
-    libraries = {name.split(".")[0] for name in imports_of(module)[1]}
-    libraries -= set(sys.stdlib_module_names)
-    assert "freqai_rnn" not in libraries, "a copied folder needs relative imports"
-    if not module.startswith(KNOW_FREQTRADE):
-        assert not libraries & FREQTRADE
-    if room_of(module) in LIBRARIES:
-        assert libraries <= LIBRARIES[room_of(module)]
-
-
-def test_no_module_imports_itself_round_a_circle():
-    graph = {module: imports_of(module)[0] for module in MODULES}
-    seen: dict[str, bool] = {}  # True while its own imports are being followed
-
-    def follow(module: str, path: tuple[str, ...]) -> None:
-        assert not seen.get(module), " -> ".join((*path, module))
-        if module not in seen:
-            seen[module] = True
-            for target in sorted(graph[module]):
-                follow(target, (*path, module))
-            seen[module] = False
-
+def test_a_module_imports_only_from_rooms_below_its_own():
+    breaches: list[str] = []
     for module in MODULES:
-        follow(module, ())
+        with noted(breaches, module):
+            room = room_of(module)
+            above = {room_of(name) for name in imports_of(module)[0]} - ALLOWED[room] - {room}
+            assert not above
+    assert not breaches, "\n".join(breaches)
 
 
-def test_a_room_is_a_place_in_one_direction():
-    """The rule itself has no circle."""
-    left = dict(ALLOWED)
-    while left:
-        free = [room for room, below in left.items() if not below & left.keys()]
-        assert free, f"a circle among {set(left)}"
-        for room in free:
-            del left[room]
+def test_a_module_imports_only_the_libraries_of_its_room():
+    breaches: list[str] = []
+    for module in MODULES:
+        libraries = {name.split(".")[0] for name in imports_of(module)[1]}
+        libraries -= set(sys.stdlib_module_names)
+        banned = libraries & {"freqai_rnn"}  # a copied folder needs relative imports
+        banned |= libraries - LIBRARIES.get(room_of(module), libraries)
+        if not module.startswith(KNOW_FREQTRADE):
+            banned |= libraries & FREQTRADE
+        breaches += [f"{module} imports {name}" for name in sorted(banned)]
+    assert not breaches, "\n".join(breaches)
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name.endswith("/__init__.py")])
-def test_importing_a_folder_imports_nothing(module):
-    assert imports_of(module) == (set(), set())
+def test_neither_modules_nor_rooms_import_round_a_circle():
+    breaches: list[str] = []
+    with noted(breaches, "modules"):
+        TopologicalSorter({module: imports_of(module)[0] for module in MODULES}).prepare()
+    with noted(breaches, "ALLOWED"):
+        TopologicalSorter(ALLOWED).prepare()
+    assert not breaches, "\n".join(breaches)
 
 
-def test_the_freqai_side_knows_estimators_by_their_interface_only():
-    known = {
-        name
-        for module in MODULES
-        if module.startswith("freqai/")
-        for name in imports_of(module)[0]
-        if name.startswith("estimators/")
-    }
-    own = {"base", "fit_task", "intervals"}  # the last one knows of errors only, of no estimator
-    assert known == {f"estimators/{name}.py" for name in own}
+def test_importing_a_folder_imports_nothing():
+    folders = [name for name in MODULES if name.endswith("/__init__.py")]
+    breaches = [f"{name}: {imports_of(name)}" for name in folders if any(imports_of(name))]
+    assert not breaches, "\n".join(breaches)
 
 
-def test_evaluation_knows_no_estimator_but_how_one_is_scaled():
-    known = {
-        name
-        for module in MODULES
-        if module.startswith("evaluation/")
-        for name in imports_of(module)[0]
-        if name.startswith("estimators/")
-    }
-    assert known == {"estimators/calibration.py"}
+def test_freqai_and_evaluation_import_only_what_all_estimators_share():
+    breaches: list[str] = []
+    for room, names in ESTIMATORS.items():
+        known = {f"estimators/{name}.py" for name in names}
+        found = [
+            (module, name)
+            for module in MODULES
+            if room_of(module) == room
+            for name in imports_of(module)[0]
+            if name.startswith("estimators/")
+        ]
+        breaches += [f"{module} imports {name}" for module, name in found if name not in known]
+        unused = known - {name for _, name in found}
+        breaches += [f"no module of {room}/ imports {name} any more" for name in unused]
+    assert not breaches, "\n".join(breaches)
 
 
 def test_live_trading_knows_no_network_and_no_training():
@@ -204,30 +211,16 @@ def test_the_core_works_where_freqtrade_cannot_be_imported():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["freqtrade", "datasieve.pipeline"])
-def test_the_block_blocks(name):
-    done = run(f"{BLOCK}\nimport {name}")
-    assert done.returncode == 1
-    assert f"{name.split('.')[0]} is blocked" in done.stderr
+def test_the_block_blocks():
+    for name in ("freqtrade", "datasieve.pipeline"):
+        done = run(f"{BLOCK}\nimport {name}")
+        assert done.returncode == 1, name
+        assert f"{name.split('.')[0]} is blocked" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("imported", "banned"),
-    [
-        ("freqai_rnn", {"freqtrade", "datasieve", "dask", "distributed"}),
-        ("freqai_rnn.parallel.fits_ahead", {"freqtrade", "datasieve", "dask", "distributed"}),
-        ("freqai_rnn.estimators.fit_task", {"freqtrade", "datasieve", "dask", "distributed"}),
-        ("freqai_rnn.freqai.trained_model", {"freqtrade", "dask", "distributed"}),
-    ],
-    ids=["the package", "workers", "a task of a worker", "a model file"],
-)
-def test_importing_brings_no(imported, banned):
-    done = run(
-        f"import sys, {imported}\n"
-        f"found = {{n.split('.')[0] for n in sys.modules}} & {banned}\n"
-        "sys.exit(f'imported {found}' if found else 0)"
-    )
-    assert done.returncode == 0, done.stderr
+def test_importing_the_package_and_what_workers_load_brings_no_freqtrade_and_no_dask():
+    done = run(IMPORT_THEM)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
 def test_only_the_public_names_are_exported():

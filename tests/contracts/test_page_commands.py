@@ -5,6 +5,7 @@ import re
 import shlex
 import tomllib
 from argparse import ArgumentParser
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,13 @@ from distributed.cli import dask_scheduler, dask_worker
 from freqtrade.commands import Arguments
 from pip._internal.commands import create_command
 from tests.benchmarks import __main__ as benchmarks
-from tests.contracts.pages import BLOCKS, ROOT, Block, blocks_of, commands_in
+from tests.contracts.pages import BLOCKS, ROOT, blocks_of, commands_in, noted
 
 from freqai_rnn.__main__ import SUBCOMMANDS, main
 from freqai_rnn.evaluation.backtests.configuration import label_definitions
 from freqai_rnn.evaluation.backtests.realised import DEFINITIONS
 
 SHELLS = {"sh", "powershell"}
-COMMANDS = [
-    pytest.param(words, id=f"{block}: {' '.join(words[:4])}")
-    for block in BLOCKS
-    if block.language in SHELLS
-    for words in commands_in(block)
-]
 CLONE, USER_DATA = "/path/to/freqai-rnn", "/path/to/user_data"
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 OFFLINE = re.search(r"^OFFLINE := (.*)$", MAKEFILE, flags=re.MULTILINE)[1]
@@ -146,34 +141,41 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-def test_a_command_is_taken_by_its_program(words):
-    PROGRAMS[words[0]](words[1:])
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "make backtests",
-        "freqtrade backtest -c config/config.json",
-        "freqtrade backtesting --freqaimodel RNNRegressor",
-        "freqtrade backtesting -c config/none.json",
-        "freqtrade trade --strategy NoStrategy",
-        "freqai-rnn reports",
-        "python -m freqai_rnn report -c config/config.json --label '&-x=price'",
-        "python -m tests.benchmarks fast",
-        "pip install '/path/to/freqai-rnn[clusters]'",
-        "pip install torches",
-        "pip install -c constraint.txt torch",
-        "cp -r models /path/to/user_data/",
-        "dask worker tcp://HOST:8786 --threads 1",
-        "docker compose run --rm bot trade",
-    ],
+WRONG = (
+    "make backtests",
+    "freqtrade backtest -c config/config.json",
+    "freqtrade backtesting --freqaimodel RNNRegressor",
+    "freqtrade backtesting -c config/none.json",
+    "freqtrade trade --strategy NoStrategy",
+    "freqai-rnn reports",
+    "python -m freqai_rnn report -c config/config.json --label '&-x=price'",
+    "python -m tests.benchmarks fast",
+    "pip install '/path/to/freqai-rnn[clusters]'",
+    "pip install torches",
+    "pip install -c constraint.txt torch",
+    "cp -r models /path/to/user_data/",
+    "dask worker tcp://HOST:8786 --threads 1",
+    "docker compose run --rm bot trade",
 )
-def test_a_wrong_command_is_noticed(command):
-    program, *arguments = shlex.split(command)
-    with pytest.raises((AssertionError, SystemExit, UsageError)):
-        PROGRAMS[program](arguments)
+
+
+def test_every_command_is_taken_by_its_program():
+    breaches: list[str] = []
+    for block in (block for block in BLOCKS if block.language in SHELLS):
+        for words in commands_in(block):
+            with noted(breaches, f"{block}: {shlex.join(words)}"):
+                PROGRAMS[words[0]](words[1:])
+    assert not breaches, "\n".join(breaches)
+
+
+def test_a_wrong_command_is_noticed():
+    unnoticed = []
+    for command in WRONG:
+        program, *arguments = shlex.split(command)
+        with suppress(AssertionError, SystemExit, UsageError):
+            PROGRAMS[program](arguments)
+            unnoticed.append(command)
+    assert not unnoticed, "\n".join(unnoticed)
 
 
 def recipes() -> list[str]:
@@ -188,16 +190,13 @@ def recipes() -> list[str]:
     ]
 
 
-def test_the_commands_for_windows_are_the_makefiles():
+def test_the_commands_shown_for_backtest_and_report_are_those_of_the_makefile():
     (block,) = [block for block in BLOCKS if block.language == "powershell"]
     _, *installs, new, backtest, report = (shlex.join(words) for words in commands_in(block))
     assert all(install.startswith("python -m pip install ") for install in installs)
     assert new == "freqai-rnn new --sample-data"
     assert backtest in recipes()
     assert report.replace("freqai-rnn", "python -m freqai_rnn") in recipes()
-
-
-def test_the_command_behind_make_backtest_is_the_one_shown():
     shown = [
         shlex.join(words)
         for block in blocks_of("docs/tutorial/backtest.md")
@@ -226,28 +225,26 @@ EXAMPLES = [block for block in PYTHON if "from freqai_rnn import" in block.text 
 MODEL_FILES = [block for block in PYTHON if block.title == "OurRegressor.py"]
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=str)
-def test_every_python_block_is_python(block: Block):
-    ast.parse(block.text)
-
-
-@pytest.mark.parametrize("block", EXAMPLES, ids=str)
-def test_an_example_of_the_estimator_runs_and_predicts_every_row(block: Block):
-    lines, last = block.text.rstrip().rsplit("\n", 1)
-    names: dict[str, object] = {}
-    exec(lines, names)
-    predictions = eval(last, names)
-    assert len(predictions) > 0
-    assert (predictions == predictions).all(), "a row has no prediction"
+def test_an_example_of_the_estimator_runs_and_predicts_every_row():
+    breaches: list[str] = []
+    for block in EXAMPLES:
+        with noted(breaches, block):
+            lines, last = block.text.rstrip().rsplit("\n", 1)
+            names: dict[str, object] = {}
+            exec(lines, names)
+            predictions = eval(last, names)
+            assert len(predictions) > 0
+            assert (predictions == predictions).all(), "a row has no prediction"
+    assert not breaches, "\n".join(breaches)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # freqtrade's
-@pytest.mark.parametrize("block", MODEL_FILES, ids=str)
-def test_a_model_file_has_a_prototype_that_is_sound(block: Block):
-    names: dict[str, Any] = {"__name__": "OurRegressor"}
-    exec(block.text, names)
-    names["OurRegressor"].prototype.check_parameters()
-
-
-def test_a_page_shows_a_model_file():
+def test_a_page_shows_a_model_file_and_each_has_a_sound_prototype():
     assert MODEL_FILES
+    breaches: list[str] = []
+    for block in MODEL_FILES:
+        with noted(breaches, block):
+            names: dict[str, Any] = {"__name__": "OurRegressor"}
+            exec(block.text, names)
+            names["OurRegressor"].prototype.check_parameters()
+    assert not breaches, "\n".join(breaches)

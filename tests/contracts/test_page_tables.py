@@ -6,20 +6,24 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import fields
 
-import pytest
 from freqtrade.config_schema.config_schema import CONF_SCHEMA
-from tests.contracts.pages import ROOT, code_of, tables_of
+from tests.contracts.pages import ROOT, code_of, noted, tables_of
 
 from freqai_rnn import RecurrentRegressor, Settings
 from freqai_rnn.__main__ import SUBCOMMANDS
 from freqai_rnn.estimators.intervals import COVERAGE
-from freqai_rnn.freqai.config import FREQAI_SETS, NOT_OF_THE_MODEL, RETRAIN
 from freqai_rnn.parallel.parallelism import ANYTHING, Parallelism
+from freqai_rnn.settings.model_settings import FREQAI_SETS, NOT_OF_THE_MODEL, RETRAIN
 
 SETTINGS = tables_of("docs/reference/settings.md")
 KEYS = tables_of("docs/reference/freqai-keys.md")
 COMMAND_LINE = tables_of("docs/reference/command-line.md")
+OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 SET_FOR_YOU = {"cell_type", *FREQAI_SETS}
+AROUND = {
+    "interval_coverage": (str(COVERAGE), "a number above 0 and below 1, or null"),
+    "retrain": (RETRAIN[0], f"one of {', '.join(RETRAIN)}"),
+}
 
 
 def described(table: list[list[str]]) -> dict[str, tuple[str, str]]:
@@ -38,6 +42,13 @@ def defined(settings: type, names: set[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
+def differences(page: Mapping[str, object], code: Mapping[str, object]) -> list[str]:
+    """What page and code say of the same names, where they do not agree."""
+    names = sorted(page.keys() | code)
+    rows = [(name, page.get(name, "nothing"), code.get(name, "nothing")) for name in names]
+    return [f"`{name}`: {said}, but it is {real}" for name, said, real in rows if said != real]
+
+
 def leaves(section: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Values by dotted name."""
     found: dict[str, object] = {}
@@ -54,92 +65,72 @@ def subparsers() -> dict[str, ArgumentParser]:
     return dict(added.choices)
 
 
-def test_network_and_training_are_described_as_they_are():
-    names = {item.name for item in fields(Settings)} - SET_FOR_YOU
-    assert described(SETTINGS["Network and training"]) == defined(Settings, names)
-
-
-def test_what_is_set_for_the_user_is_described_as_it_is():
-    assert described(SETTINGS["Set for you"]) == defined(Settings, SET_FOR_YOU)
-    follows = {code_of(row[0]): row[3] for row in SETTINGS["Set for you"]}
-    for name, key in FREQAI_SETS.items():
-        assert f"`{key}`" in follows[name]
-
-
-def test_where_trainings_run_is_described_as_it_is():
-    found = described(SETTINGS["Where trainings run"])
-    expected = defined(Parallelism, {item.name for item in fields(Parallelism)})
+def test_every_setting_is_described_as_it_is():
+    ours = {item.name for item in fields(Settings)}
+    parallel = defined(Parallelism, {item.name for item in fields(Parallelism)})
+    shown = described(SETTINGS["Where trainings run"])
     for item in fields(Parallelism):
         if item.metadata["rule"] is ANYTHING:  # its own check is no rule of one value
-            expected[item.name] = (expected[item.name][0], found[item.name][1])
-    assert found == expected
-
-
-def test_settings_around_the_trainings_are_described_as_they_are():
+            parallel[item.name] = (parallel[item.name][0], shown[item.name][1])
     expected = {
-        "interval_coverage": (str(COVERAGE), "a number above 0 and below 1, or null"),
-        "retrain": (RETRAIN[0], f"one of {', '.join(RETRAIN)}"),
+        "Network and training": defined(Settings, ours - SET_FOR_YOU),
+        "Set for you": defined(Settings, SET_FOR_YOU),
+        "Where trainings run": parallel,
+        "Around the trainings": AROUND,
     }
-    assert described(SETTINGS["Around the trainings"]) == expected
-    shapes_no_estimator = {item.name for item in fields(Parallelism)} | expected.keys()
-    assert shapes_no_estimator == set(NOT_OF_THE_MODEL)
+    breaches = [
+        f"{heading}: {difference}"
+        for heading, rows in expected.items()
+        for difference in differences(described(SETTINGS[heading]), rows)
+    ]
+    follows = {code_of(row[0]): row[3] for row in SETTINGS["Set for you"]}
+    breaches += [
+        f"Set for you: `{name}` does not name `{key}`"
+        for name, key in FREQAI_SETS.items()
+        if f"`{key}`" not in follows[name]
+    ]
+    assert not breaches, "docs/reference/settings.md\n" + "\n".join(breaches)
 
 
-def test_the_settings_are_the_arguments_of_the_estimator():
-    tables = ("Network and training", "Set for you")
-    names = {name for table in tables for name in described(SETTINGS[table])}
-    assert names == set(RecurrentRegressor().get_params())
+def test_every_setting_is_an_argument_of_the_estimator_or_shapes_none():
+    assert {item.name for item in fields(Settings)} == set(RecurrentRegressor().get_params())
+    assert {item.name for item in fields(Parallelism)} | AROUND.keys() == set(NOT_OF_THE_MODEL)
 
 
-@pytest.mark.parametrize(
-    ("name", "default", "rule"),
-    [
-        ("hiden_size", "128", "a whole number of at least 2"),
-        ("hidden_size", "64", "a whole number of at least 2"),
-        ("hidden_size", "128", "a whole number of at least 1"),
-    ],
-    ids=["another name", "another default", "another range"],
-)
-def test_a_wrong_row_is_noticed(name, default, rule):
+def test_a_wrong_row_is_noticed():
     expected = defined(Settings, {"hidden_size"})
-    assert described([["`hidden_size`", "128", "a whole number of at least 2", ""]]) == expected
-    assert described([[f"`{name}`", default, rule, ""]]) != expected
+    right = ["`hidden_size`", "128", "a whole number of at least 2", ""]
+    assert differences(described([right]), expected) == []
+    for n, wrong in enumerate(("`hiden_size`", "64", "a whole number of at least 1")):
+        row = [*right[:n], wrong, *right[n + 1 :]]
+        assert differences(described([row]), expected), wrong
 
 
-def test_the_freqai_keys_are_those_of_the_shipped_configuration():
+def test_the_freqai_keys_are_those_of_the_shipped_configuration_and_of_freqai():
     shipped = json.loads((ROOT / "config/config.json").read_text(encoding="utf-8"))["freqai"]
     del shipped["model_training_parameters"]
-    (heading,) = [name for name in KEYS if name == "FreqAI keys"]
-    found = {code_of(row[0]): json.loads(row[1]) for row in KEYS[heading]}
-    assert found == leaves(shipped)
-
-
-def test_the_keys_that_are_not_set_are_freqais_or_ours():
+    found = {code_of(row[0]): json.loads(row[1]) for row in KEYS["FreqAI keys"]}
+    breaches = differences(found, leaves(shipped))
     known = set(CONF_SCHEMA["definitions"]["freqai"]["properties"]) | {"max_candidates"}
     names = {code_of(row[0]) for row in KEYS["Not set"]}
-    assert names <= known
+    breaches += [f"`{name}` is no key of FreqAI" for name in sorted(names - known)]
+    assert not breaches, "docs/reference/freqai-keys.md\n" + "\n".join(breaches)
 
 
-def test_the_commands_are_described_in_the_words_of_their_help():
+def test_every_command_and_its_options_are_described_as_they_are():
+    commands = subparsers()
     found = {code_of(row[0]): row[1] for row in COMMAND_LINE["freqai-rnn"]}
-    assert found == {name: parser.description for name, parser in subparsers().items()}
-
-
-@pytest.mark.parametrize("command", sorted(subparsers()))
-def test_every_option_of_a_command_is_described(command):
-    actions = {
-        " ".join(action.option_strings): action
-        for action in subparsers()[command]._actions
-        if action.dest != "help"
-    }
-    found = {}
-    for row in COMMAND_LINE.get(command, []):
-        options = re.findall(r"(?<![\w-])--?[a-z][\w-]*", row[0])
-        found[" ".join(options)] = row
-    assert set(found) == set(actions)
-    for name, action in actions.items():
-        assert (action.metavar or "") in found[name][0]  # a switch has none
-        assert ("required" in found[name][1]) == action.required
+    breaches = differences(found, {name: one.description for name, one in commands.items()})
+    for command, parser in commands.items():
+        rows = {" ".join(OPTION.findall(row[0])): row for row in COMMAND_LINE.get(command, [])}
+        actions = {" ".join(a.option_strings): a for a in parser._actions if a.dest != "help"}
+        for name in sorted(rows.keys() | actions):
+            with noted(breaches, f"{command} {name}"):
+                assert name in rows, "is not described"
+                assert name in actions, "is no option"
+                assert (actions[name].metavar or "") in rows[name][0]  # a switch has none
+                assert ("required" in rows[name][1]) == actions[name].required
+    assert not breaches, "docs/reference/command-line.md\n" + "\n".join(breaches)
 
 
 def test_every_target_of_the_makefile_is_described():

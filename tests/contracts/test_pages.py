@@ -1,5 +1,6 @@
 """README and docs: short pages, links that lead somewhere, names that exist."""
 
+import ast
 import json
 import re
 from functools import cache
@@ -7,7 +8,6 @@ from pathlib import Path
 
 import freqtrade
 import numpy as np
-import pytest
 import yaml
 from tests.contracts.pages import (
     BLOCKS,
@@ -17,13 +17,14 @@ from tests.contracts.pages import (
     block_titled,
     links_in,
     names_in,
+    noted,
     parts_of,
     prose_of,
     read,
 )
 
 from freqai_rnn import EnsembleRegressor, RecurrentRegressor
-from freqai_rnn.freqai.config import estimator_from_config, parallelism_from_config
+from freqai_rnn.settings.model_settings import estimator_from_config, parallelism_from_config
 
 LANGUAGES = {"sh", "powershell", "python", "json", "text"}
 # Where a name of the pages may come from: our code, and what of freqtrade a configuration names.
@@ -79,76 +80,78 @@ def setting_error(text: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_has_at_most_300_lines(page):
-    assert len(read(page).splitlines()) <= (150 if page == "README.md" else 300)
+def test_a_page_begins_with_its_only_title_and_has_at_most_300_lines():
+    breaches: list[str] = []
+    for page in PAGES:
+        lines = read(page).splitlines()
+        titles = re.findall(r"^# .*$", prose_of(page), flags=re.MULTILINE)
+        if not titles or titles != lines[:1]:
+            breaches.append(f"{page}: the titles are {titles}")
+        if len(lines) > (150 if page == "README.md" else 300):
+            breaches.append(f"{page}: {len(lines)} lines")
+    assert not breaches, "\n".join(breaches)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_begins_with_its_only_title(page):
-    titles = re.findall(r"^# .*$", prose_of(page), flags=re.MULTILINE)
-    assert titles == [read(page).splitlines()[0]]
+def leads_somewhere(page: str, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    if path.startswith(("http://", "https://")):
+        return True
+    target = ((ROOT / page).parent / path if path else ROOT / page).resolve()
+    if not target.is_file():
+        return False
+    return not anchor or anchor in anchors_of(target.relative_to(ROOT).as_posix())
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_relative_link_leads_to_a_file_and_a_heading(page):
-    broken = []
-    for link in links_in(prose_of(page)):
-        path, _, anchor = link.partition("#")
-        if path.startswith(("http://", "https://")):
-            continue
-        target = ((ROOT / page).parent / path if path else ROOT / page).resolve()
-        if not target.is_file():
-            broken.append(link)
-            continue
-        if anchor and anchor not in anchors_of(target.relative_to(ROOT).as_posix()):
-            broken.append(link)
-    assert not broken
+def test_every_relative_link_leads_to_a_file_and_a_heading():
+    links = [(page, link) for page in PAGES for link in links_in(prose_of(page))]
+    broken = [f"{page}: {link}" for page, link in links if not leads_somewhere(page, link)]
+    assert not broken, "\n".join(broken)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_name_in_backticks_is_one_of_the_code(page):
-    assert not unknown_names(prose_of(page))
+def test_every_name_in_backticks_is_one_of_the_code():
+    breaches = [f"{page}: `{name}`" for page in PAGES for name in unknown_names(prose_of(page))]
+    assert not breaches, "\n".join(breaches)
 
 
-@pytest.mark.parametrize(
-    ("text", "unknown"),
-    [
-        ("`early_stoping_patience`", ["early_stoping_patience"]),
-        ("`feature_parameters.label_period_candels`", ["label_period_candels"]),
-        ("`LSTMRegresor`", ["LSTMRegresor"]),
-        ("`--freqai-model X`", ["--freqai-model"]),
-        ("`test_a_bot_without_faults`", ["test_a_bot_without_faults"]),
-        ("`early_stopping_patience` `LSTMRegressor` `--freqaimodel` `a word` `x`", []),
-    ],
-)
-def test_a_misspelt_name_is_noticed(text, unknown):
-    assert unknown_names(text) == unknown
+def test_a_misspelt_name_is_noticed():
+    unknown = {
+        "`early_stoping_patience`": ["early_stoping_patience"],
+        "`feature_parameters.label_period_candels`": ["label_period_candels"],
+        "`LSTMRegresor`": ["LSTMRegresor"],
+        "`--freqai-model X`": ["--freqai-model"],
+        "`test_a_bot_without_faults`": ["test_a_bot_without_faults"],
+        "`early_stopping_patience` `LSTMRegressor` `--freqaimodel` `a word` `x`": [],
+    }
+    assert {text: unknown_names(text) for text in unknown} == unknown
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_every_code_block_says_its_language(block):
-    assert block.language in LANGUAGES
+def test_every_code_block_says_its_language_and_python_is_python():
+    breaches: list[str] = []
+    for block in BLOCKS:
+        with noted(breaches, block):
+            assert block.language in LANGUAGES
+            if block.language == "python":
+                ast.parse(block.text)
+    assert not breaches, "\n".join(breaches)
 
 
-@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "json"], ids=str)
-def test_every_json_block_is_a_configuration_that_the_model_takes(block):
-    assert setting_error(block.text) == ""
+def test_every_json_block_is_a_configuration_that_the_model_takes():
+    breaches: list[str] = []
+    for block in (block for block in BLOCKS if block.language == "json"):
+        with noted(breaches, block):
+            error = setting_error(block.text)
+            assert not error, error
+    assert not breaches, "\n".join(breaches)
 
 
-@pytest.mark.parametrize(
-    "values",
-    ['{"hiden_size": 8}', '{"hidden_size": 1}', '{"n_jobs": 0}'],
-    ids=["unknown name", "out of range", "of the parallel part"],
-)
-def test_a_setting_that_the_model_refuses_is_noticed(values):
-    assert setting_error(f'{{"model_training_parameters": {values}}}')
+def test_a_setting_that_the_model_refuses_is_noticed():
+    """An unknown name, a value out of range, one of the parallel part."""
+    refused = ('{"hiden_size": 8}', '{"hidden_size": 1}', '{"n_jobs": 0}')
+    texts = [f'{{"model_training_parameters": {values}}}' for values in refused]
+    assert [text for text in texts if not setting_error(text)] == []
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/tutorial/backtest.md"], ids=["README", "tutorial"]
-)
-def test_the_log_line_of_a_training_is_worded_as_shown(page):
+def test_the_log_line_of_a_training_is_worded_as_shown():
     X = np.random.default_rng(0).normal(size=(200, 2))
     settings = {"sequence_length": 3, "hidden_size": 4, "max_epochs": 1, "device": "cpu"}
     said = RecurrentRegressor(**settings, show_progress=False).fit(X, X[:, 0]).summary_
@@ -156,8 +159,8 @@ def test_the_log_line_of_a_training_is_worded_as_shown(page):
     def words(text: str) -> str:
         return re.sub(r"-?\d[\d.e-]*", "#", " ".join(text.split()))
 
-    shown = [words(block.text) for block in BLOCKS if block.page == page]
-    assert any(text.startswith(words(said)) for text in shown)
+    pages = {block.page for block in BLOCKS if words(block.text).startswith(words(said))}
+    assert {"README.md", "docs/tutorial/backtest.md"} <= pages
 
 
 def test_the_site_has_every_page_once_in_its_navigation():
@@ -171,14 +174,19 @@ def test_the_site_has_every_page_once_in_its_navigation():
             for file in (files(target) if isinstance(target, list) else [target])
         ]
 
-    pages = sorted(page.removeprefix("docs/") for page in PAGES if page.startswith("docs/"))
-    assert sorted(files(config["nav"])) == pages
+    pages = {page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")}
+    listed = files(config["nav"])
+    wrong = [n for n in sorted({*listed, *pages}) if listed.count(n) != (n in pages)]
+    assert not wrong, "mkdocs.yml:\n" + "\n".join(wrong)
 
 
-@pytest.mark.parametrize("name", ["first_feature.py", "FirstFeatureRegressor.py"])
-def test_the_model_of_ones_own_is_the_one_that_tests_run(name):
-    file = ROOT / "tests/freqai/freqaimodels" / name
-    assert f"{block_titled(name).text}\n" == file.read_text(encoding="utf-8")
+def test_the_model_of_ones_own_is_the_one_that_tests_run():
+    breaches: list[str] = []
+    for name in ("first_feature.py", "FirstFeatureRegressor.py"):
+        with noted(breaches, name):
+            file = ROOT / "tests/freqai/freqaimodels" / name
+            assert f"{block_titled(name).text}\n" == file.read_text(encoding="utf-8")
+    assert not breaches, "\n".join(breaches)
 
 
 def test_a_block_in_a_list_and_a_title_are_read():

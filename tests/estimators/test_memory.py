@@ -1,4 +1,4 @@
-"""RecurrentRegressor never holds all windows in memory."""
+"""RecurrentRegressor never holds all windows in memory, and says where it has too little."""
 
 import subprocess
 import sys
@@ -37,3 +37,25 @@ def test_windows_of_many_rows_are_never_all_in_memory():
     print(f"resident memory: {before:.0f} MB before fit, {peak:.0f} MB at most")
     assert windows == 100_000 - 47
     assert peak < 1500  # seen: 666 to 1012, as the allocator happens to reuse memory
+
+
+TRAIN_WITH_LITTLE_MEMORY = """
+import resource
+import numpy as np
+from freqai_rnn import RecurrentRegressor
+
+resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30, 4 * 2**30))
+X = np.zeros((60, 2), dtype=np.float32)
+try:
+    RecurrentRegressor(hidden_size=4096, num_layers=64, device="cpu").fit(X, X[:, 0])
+except MemoryError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits its own address space")
+def test_a_network_that_finds_too_little_memory_names_its_settings():
+    command = [sys.executable, "-c", TRAIN_WITH_LITTLE_MEMORY]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "too little memory for a training with" in done.stdout
+    assert "hidden_size=4096, num_layers=64" in done.stdout

@@ -16,11 +16,7 @@ from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
 from freqai_rnn.evaluation.costs import TOP_TENTH, measure_costs, round_trip_of
 from freqai_rnn.evaluation.costs import findings as cost_findings
 from freqai_rnn.evaluation.pages.report import write_report
-from freqai_rnn.evaluation.reliability import (
-    Reliability,
-    findings,
-    measure_reliability,
-)
+from freqai_rnn.evaluation.reliability import Reliability, findings, measure_reliability
 from freqai_rnn.evaluation.reversal import LINES
 from freqai_rnn.evaluation.uncertainty import Estimate
 from freqai_rnn.metrics import HALF_LIFE, known_volatility

@@ -28,7 +28,7 @@ from freqtrade.main import main as freqtrade_main
 from freqtrade.resolvers import StrategyResolver
 
 from freqai_rnn.__main__ import main
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 
 # all that the command imports, so that the runs need not
-import freqai_rnn.freqai.archive
-import freqai_rnn.freqai.expected  # noqa: F401
+import freqai_rnn.deployment.archive
+import freqai_rnn.freqai.setup  # noqa: F401
 from freqai_rnn.__main__ import main
 
 WRITES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir"}

@@ -12,8 +12,8 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers import StrategyResolver
 from tests.freqai.freqtrade_host import START, Host
 
-from freqai_rnn.freqai.drawer import DurableDrawer
-from freqai_rnn.freqai.window import WindowTrainer
+from freqai_rnn.host.drawer import DurableDrawer
+from freqai_rnn.training.period import PeriodTrainer
 
 PAIR = "BTC/USD"
 HOUR = pd.Timedelta(hours=1)
@@ -101,6 +101,6 @@ def test_a_training_without_candles_is_explained(config):
     kitchen = FreqaiDataKitchen(config, pair=PAIR)
     kitchen.training_features_list, kitchen.label_list = ["%-move"], ["&-return"]
     none = pd.DataFrame({"date": [], "%-move": [], "&-return": []})
-    trainer = WindowTrainer(HOUR, None, None, show_progress=False)
+    trainer = PeriodTrainer(HOUR, None, None, show_progress=False)
     with pytest.raises(OperationalException, match="BTC/USD: there are no candles"):
         trainer.prepare(none, kitchen)

@@ -56,8 +56,8 @@ def test_the_number_of_trainings_is_that_of_the_backtest(host, end):
 
 def test_the_sample_configuration_trains_six_times(tmp_path):
     """As README says of `make backtest`."""
-    from freqai_rnn.freqai.expected import expectation  # freqtrade warns when it is imported
-    from freqai_rnn.freqai.plan import plan
+    from freqai_rnn.checks.plan import plan
+    from freqai_rnn.freqai.setup import expectation
 
     files = [ROOT / "config/config.json", ROOT / "config/offline.json"]
     paths = {"strategy_path": str(ROOT / "strategies"), "freqaimodel": "LSTMRegressor"}
@@ -123,9 +123,9 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         r"1 of 2 series of candles are not in .*BTC/USD 4h.* "
         "--timeframes 1h 4h --timerange 20190510-20190608",  # 20 days and 10 candles of 4 h
     ),
-    "a window before all candles": (
+    "a period before all candles": (
         {"timerange": "20171001-20171003"},
-        "480 of 480 candles of the window from 2017-09-11 .* 12 are needed",
+        "480 of 480 candles of the period from 2017-09-11 .* 12 are needed",
     ),
     "a pattern of pairs": (
         {"exchange": {"pair_whitelist": ["BTC/USD", ".*/USD"]}},
@@ -161,12 +161,12 @@ def test_a_sound_configuration_has_nothing_wrong(host):
     code, text = check(host)
     assert code == 0
     assert "\nwrong: nothing" in text
-    assert fact(text, "windows").endswith("from 2019-06-01 to 2019-06-08")
+    assert fact(text, "periods").endswith("from 2019-06-01 to 2019-06-08")
 
 
 def test_features_that_wander_or_stand_still_are_unusual(host):
     _, text = check(host, overlay={"strategy": "PriceStrategy"})
-    (one,) = [line for line in unusual(text) if "one value in a whole window" in line]
+    (one,) = [line for line in unusual(text) if "one value in a whole period" in line]
     assert one.startswith("- 1 of 6 features")
     assert "%-one" in one
     (walks,) = [line for line in unusual(text) if "random walks" in line]
@@ -175,14 +175,14 @@ def test_features_that_wander_or_stand_still_are_unusual(host):
     assert not [line for line in unusual(check(host)[1]) if "features" in line]
 
 
-def test_windows_that_begin_before_the_candles_are_unusual(host, tmp_path):
-    """The first window is that of 20 days before START, the second of 20 before MIDDLE."""
+def test_periods_that_begin_before_the_candles_are_unusual(host, tmp_path):
+    """The first period is that of 20 days before START, the second of 20 before MIDDLE."""
     later = shortened(host, tmp_path, lambda date: date >= MIDDLE - pd.Timedelta(days=15))
     code, text = check(later)
     (line,) = unusual(text)[:1]
     assert code == 0
-    assert "216 of 480 candles of the window from 2019-05-12 to 2019-06-01 are missing" in line
-    assert "begin on 2019-05-21 (2 of 2 windows)" in line
+    assert "216 of 480 candles of the period from 2019-05-12 to 2019-06-01 are missing" in line
+    assert "begin on 2019-05-21 (2 of 2 periods)" in line
 
 
 def test_holes_and_an_early_end_are_unusual(host, tmp_path):
@@ -212,7 +212,7 @@ def test_the_break_even_is_the_cost_over_the_spread_of_the_label(host):
 
 def test_a_label_of_one_value_has_no_break_even(host):
     _, text = check(host, overlay={"tiny": {"relabel_from": "2010-01-01T00:00Z"}})
-    assert "- &-return has one value in the whole window: nothing to predict." in unusual(text)
+    assert "- &-return has one value in the whole period: nothing to predict." in unusual(text)
     assert "costs of" not in text
     assert "inf" not in text
 
@@ -222,8 +222,8 @@ def test_without_a_timerange_it_is_a_bot_that_trains_each_pair_again(host):
         host, overlay={**TWO_PAIRS, "timerange": "", "freqai": {"live_retrain_hours": 6}}
     )
     assert code == 0, text
-    assert fact(text, "windows").startswith("1 a pair every 6 hours (live_retrain_hours)")
-    assert fact(text, "trainings").startswith("2 (2 pairs × 1 windows)")
+    assert fact(text, "periods").startswith("1 a pair every 6 hours (live_retrain_hours)")
+    assert fact(text, "trainings").startswith("2 (2 pairs × 1 periods)")
 
 
 def test_a_bot_whose_candles_are_not_on_disk_is_told_so(host, tmp_path):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from tests.freqai.freqtrade_host import TWO_PAIRS, Run
 
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel
 
 
 def empty(path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.freqai.freqtrade_host import MIDDLE, ROOT, TWO_PAIRS, Host, own_command, run_python
 from tests.freqai.test_report_command import lightgbm
 
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel
 
 COINS = ("BTC", "ETH")
 LATEST = int(MIDDLE.timestamp())

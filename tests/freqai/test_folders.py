@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from freqai_rnn import RecurrentRegressor
-from freqai_rnn.freqai.folders import describe_changes, fingerprint, shaping_settings
+from freqai_rnn.store.fingerprint import describe_changes, fingerprint, shaping_settings
 
 CONFIG = {
     "timeframe": "1h",

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from tests.freqai.freqtrade_host import LABEL, MIDDLE, START, TWO_PAIRS, Host, run_python
 
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel
 
 LOAD = """
 import json, pickle, sys

@@ -17,7 +17,7 @@ from tests.freqai.freqtrade_host import (
     recording,
 )
 
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel
 
 HOUR = pd.Timedelta(hours=1)
 DATES = pd.date_range(START, STOP - HOUR, freq="h")

@@ -213,12 +213,12 @@ REFUSED = {
         ["freqai.max_candidates must be a whole number of at least 1, got 'x'"],
     ),
     "device": (f"{MODEL}.device", ABSENT, [f'device="{ABSENT}" is not avail', 'use device="auto"']),
-    "seed beyond torch": (f"{MODEL}.seed", 2**64, ["seed must be a whole number from 0 to 18446"]),
+    "seed beyond torch": (f"{MODEL}.seed", 2**64, ["seed must be a whole number from 0 to 18,446"]),
     "seed beyond everything": (f"{MODEL}.seed", 2**70, ["seed must be a whole number from 0 to"]),
-    "memory": (
+    "beyond any machine": (
         f"{MODEL}.hidden_size",
         2_000_000,
-        ["needs more than", "GiB of memory", "hidden_size=2000000"],
+        ["hidden_size must be a whole number from 2 to 4,096, got 2000000"],
     ),
     "model_kwargs": (
         f"{MODEL}.model_kwargs",

@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.freqai.freqtrade_host import LABEL, Host, recorded, recording
 
 from freqai_rnn import RecurrentRegressor
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel
 
 N_LABELLED = 477  # of 480 training candles, the last 3 have no label
 N_TEST = math.ceil(0.15 * N_LABELLED)  # scikit-learn's split rounds up

@@ -12,8 +12,8 @@ from tests.freqai.freqtrade_host import ROOT, TWO_PAIRS, Host, run_python
 from tests.freqai.test_archive import archive_of_two  # noqa: F401
 from tests.freqai.test_deploy import command_line, deploy, files_of
 
-from freqai_rnn.freqai.saved_models import COMPANIONS
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.stored_model import COMPANIONS
+from freqai_rnn.store.trained_model import TrainedModel
 
 OTHER: dict[str, Any] = TWO_PAIRS | {
     "timerange": "20190602-20190609",

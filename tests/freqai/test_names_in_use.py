@@ -7,7 +7,7 @@ from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from tests.freqai.freqtrade_host import START, Host
 
-from freqai_rnn.freqai.kitchen import BacktestKitchen, StrictKitchen
+from freqai_rnn.host.kitchen import BacktestKitchen, StrictKitchen
 
 
 @pytest.fixture

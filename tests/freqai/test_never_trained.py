@@ -61,6 +61,15 @@ def test_stored_predictions_are_those_of_the_same_model_file(deployed: Host):
     assert deployed.backtest(overlay=scheduled).n_trainings > 0
 
 
+def test_a_copy_of_a_model_beside_it_is_not_looked_at(deployed: Host):
+    before = later(deployed.backtest(overlay=never()))
+    (model,) = (deployed.user_data / "models/live").glob("sub-train-BTC_*")
+    model.rename(model.with_name(f"{model.name}.bak"))
+    shutil.copytree(model.with_name(f"{model.name}.bak"), model)
+    run = deployed.backtest(overlay=never(backtest_period_days=5))
+    pd.testing.assert_frame_equal(later(run), before, atol=1e-9, rtol=0)
+
+
 def test_a_model_that_has_seen_the_candles_predicts_none_of_them(deployed: Host):
     run = deployed.refused_backtest(overlay=never("20190601-20190608"))
     assert re.search('BTC/USD: retrain is "never", and no model in .* 2019-06-01 00:00', run.log)
@@ -125,7 +134,7 @@ def test_a_damaged_model_is_named(deployed: Host):
 def test_a_value_that_is_neither_is_refused(deployed: Host):
     wrong = never(model_training_parameters={"retrain": "often"})
     run = deployed.refused_backtest(overlay=wrong)
-    assert "retrain must be 'schedule' or 'never', got 'often'" in run.log
+    assert "retrain must be one of schedule, never, got 'often'" in run.log
 
 
 def test_the_ensemble_is_deployed_like_a_network(host: Host):

@@ -12,7 +12,7 @@ from freqtrade.misc import deep_merge_dicts
 from tests.freqai.freqtrade_host import HERE, LABEL, Host, Run
 from tests.freqai.test_hyperopt import PAIRS, Grid
 
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel
 
 LENGTH = 3
 MODEL = {"freqaimodel": "FirstFeatureRegressor", "freqaimodel_path": str(HERE / "freqaimodels")}

@@ -13,12 +13,12 @@ from tests.freqai.freqtrade_host import ENVIRONMENT, ROOT, Host
 from tests.freqai.test_archive import archive_of_two  # noqa: F401
 from tests.freqai.test_deploy import deploy, live, refused
 
-from freqai_rnn.freqai.running import hold, let_go, running_bots
+from freqai_rnn.store.bot_lock import hold, let_go, running_bots
 
 HOLD = """
 import sys
 from pathlib import Path
-from freqai_rnn.freqai.running import hold, let_go
+from freqai_rnn.store.bot_lock import hold, let_go
 
 lock = hold(Path(sys.argv[1]))
 print("held", flush=True)

@@ -11,7 +11,7 @@ import json, sys
 from pathlib import Path
 import numpy as np, pandas as pd
 import freqai_rnn.freqai.model, LSTMRegressor, EnsembleRegressor, GRURegressor
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel
 
 model = TrainedModel.read(Path(sys.argv[1]))
 frame = pd.DataFrame(

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from freqai_rnn.freqai.host_settings import require_host_settings
+from freqai_rnn.settings.freqai_keys import require_host_settings
 
 
 def config(freqai: dict, **features) -> dict:

@@ -19,9 +19,10 @@ from tests.live.bot import CONFIGS, ROOT, SMALL, environment
 
 from freqai_rnn import EnsembleRegressor, RecurrentRegressor
 from freqai_rnn.estimators.base import CandleRegressor
-from freqai_rnn.freqai.config import estimator_from_config
-from freqai_rnn.freqai.folders import settings_folder, shaping_settings
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.settings.model_settings import estimator_from_config
+from freqai_rnn.store.fingerprint import shaping_settings
+from freqai_rnn.store.folders import settings_folder
+from freqai_rnn.store.trained_model import TrainedModel
 
 LABEL = "&-return"
 INTERVAL = ["return_low", "return_high", "return_scale", "return_confidence"]

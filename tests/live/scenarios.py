@@ -22,7 +22,7 @@ from tests.exchange.server import Exchange, Faults
 from tests.live.bot import Bot
 from tests.live.host import model_files
 
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel
 
 FIVE = ["BTC/USDT", "ETH/USDT", "LTC/USDT", "XRP/USDT", "EOS/USDT"]
 N_FITTED = 20

@@ -23,7 +23,7 @@ from tests.live.host import LABEL, backtest, historic_predictions, model_files
 from tests.live.restarts import cut_in_half, flip_a_bit
 from tests.live.scenarios import date_of, newest, overlay
 
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel
 
 PAIR = "BTC/USDT"
 WAVE = 0.01

@@ -17,7 +17,7 @@ from tests.live.host import (
 )
 from tests.live.scenarios import FIVE, BotRun
 
-from freqai_rnn.freqai.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel
 
 
 def saved_at(model: Path) -> pd.Timestamp:

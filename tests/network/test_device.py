@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from freqai_rnn.network.device import one_thread, resolve_device
+from freqai_rnn import Settings
+from freqai_rnn.network.device import enough_memory, one_thread, resolve_device
 
 
 def test_the_cpu_is_always_there_and_auto_finds_the_best_device():
@@ -35,3 +36,12 @@ def test_one_thread_is_used_and_the_number_before_comes_back_even_after_an_error
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
+
+
+def test_too_little_memory_is_said_with_the_settings_that_need_it():
+    settings = Settings(sequence_length=7, batch_size=21, hidden_size=4096, num_layers=64)
+    names = "sequence_length=7, batch_size=21, hidden_size=4096, num_layers=64: lower the largest"
+    with pytest.raises(MemoryError, match=names), enough_memory(settings):
+        torch.empty(2**50)
+    with pytest.raises(RuntimeError, match="cannot be multiplied"), enough_memory(settings):
+        torch.ones(2, 3) @ torch.ones(2, 3)

@@ -48,8 +48,8 @@ TABLE: dict[str, tuple[str, tuple[Any, ...], tuple[Any, ...]]] = {
         (1, 2, 500),
         (0, -1, *NO_WHOLE_NUMBERS),
     ),
-    "hidden_size": ("a whole number of at least 2", (2, 3), (1, 0, *NO_WHOLE_NUMBERS)),
-    "num_layers": ("a whole number of at least 1", (1, 4), (0, *NO_WHOLE_NUMBERS)),
+    "hidden_size": ("a whole number from 2 to 4,096", (2, 4096), (1, 4097, *NO_WHOLE_NUMBERS)),
+    "num_layers": ("a whole number from 1 to 64", (1, 64), (0, 65, *NO_WHOLE_NUMBERS)),
     "dropout": (
         "a number of at least 0 and below 1",
         (0, 0.0, 0.999),
@@ -83,7 +83,7 @@ TABLE: dict[str, tuple[str, tuple[Any, ...], tuple[Any, ...]]] = {
     "validation_gap": ("a whole number of at least 0", (0, 24), (-1, *NO_WHOLE_NUMBERS)),
     "calibration": ("one of evidence, or None", ("evidence", None), ("slope", "", 0, True)),
     "seed": (
-        f"a whole number from 0 to {2**64 - 1}",
+        f"a whole number from 0 to {2**64 - 1:,}",
         (0, 2**31, 2**64 - 1),
         (-1, 2**64, 2**70, *NO_WHOLE_NUMBERS),
     ),

@@ -115,6 +115,28 @@ def test_tasks_are_prepared_only_while_this_process_waits(ahead):
     assert meetings == [False] * len(tasks)
 
 
+def test_what_cannot_be_prepared_is_done_here_and_harms_no_worker(ahead, caplog):
+    tasks = tasks_of(4, TellsItsProcess)
+
+    def spoiled() -> Iterator[FitTask]:
+        yield from tasks[:2]
+        raise KeyError("no such candles")
+
+    def process_of(task: FitTask) -> int:
+        with pytest.raises(ProcessLookupError) as caught:
+            ahead.take(task)
+        return caught.value.args[0]
+
+    ahead.follow(spoiled)
+    before = {process_of(task) for task in tasks[:2]}
+    assert ahead.take(tasks[2]) is None
+    assert "could not be prepared ahead (KeyError: 'no such candles')" in caplog.text
+    assert "The workers failed" not in caplog.text
+    ahead.follow(lambda: iter(tasks[3:]))
+    assert process_of(tasks[3]) in {child.pid for child in psutil.Process().children()}
+    assert before <= {child.pid for child in psutil.Process().children()}
+
+
 def test_an_error_is_raised_as_it_is_where_its_result_is_due(ahead):
     good = tasks_of(3)
     bad = FitTask(clone(TINY).set_params(sequence_length=600), candles(7))

@@ -1,4 +1,4 @@
-"""Compares the stored candles with the windows that will be trained on them."""
+"""Compares the stored candles with the periods that will be trained on them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pandas as pd
 
 from ..evaluation.backtests.candles import stored_candles
 from ..evaluation.backtests.configuration import candle_length
-from ..freqai.plan import Plan, Window
 from .findings import Findings, some
+from .plan import Period, Plan
 
 MANY_HOLES = 0.01
-"""As a share of a window's candles; of the sample candles 0.1 % are missing."""
+"""As a share of a period's candles; of the sample candles 0.1 % are missing."""
 
 
 @dataclass(frozen=True)
@@ -77,27 +77,27 @@ def read_candles(plan: Plan, datadir: Path, findings: Findings) -> dict[tuple[st
 
 
 def check_candles(plan: Plan, stored: dict[tuple[str, str], Stored], findings: Findings) -> None:
-    """Compare each series with each window."""
+    """Compare each series with each period."""
     base = [one for one in stored.values() if one.timeframe == plan.config["timeframe"]]
     if base:
-        findings.facts["candles"] = f"{plan.candles_per_window:,} a window; on disk " + some(
+        findings.facts["candles"] = f"{plan.candles_per_period:,} a period; on disk " + some(
             [f"{one.name} {one.dates.iloc[0]:%Y-%m-%d} to {one.end:%Y-%m-%d}" for one in base]
         )
     for one in stored.values():
-        _check_windows(plan, one, findings)
+        _check_periods(plan, one, findings)
         _check_end(plan, one, findings)
 
 
-def _check_windows(plan: Plan, one: Stored, findings: Findings) -> None:
-    early = [window for window in plan.windows if window.first < one.dates.iloc[0]]
+def _check_periods(plan: Plan, one: Stored, findings: Findings) -> None:
+    early = [period for period in plan.periods if period.first < one.dates.iloc[0]]
     candle = candle_length(one.timeframe)
     if early:
-        window = early[0]
-        expected, n_found = _expected(window, candle), one.count(window.first, window.end)
+        period = early[0]
+        expected, n_found = _expected(period, candle), one.count(period.first, period.end)
         text = (
-            f"{one.name}: {expected - n_found:,} of {expected:,} candles of the window from "
-            f"{window.first:%Y-%m-%d} to {window.end:%Y-%m-%d} are missing, as the candles begin "
-            f"on {one.dates.iloc[0]:%Y-%m-%d} ({len(early)} of {len(plan.windows)} windows)."
+            f"{one.name}: {expected - n_found:,} of {expected:,} candles of the period from "
+            f"{period.first:%Y-%m-%d} to {period.end:%Y-%m-%d} are missing, as the candles begin "
+            f"on {one.dates.iloc[0]:%Y-%m-%d} ({len(early)} of {len(plan.periods)} periods)."
         )
         fix = "Download older candles, begin later, or lower train_period_days."
         needed = plan.candles_needed
@@ -105,10 +105,10 @@ def _check_windows(plan: Plan, one: Stored, findings: Findings) -> None:
             findings.wrong.append(f"{text} {needed:,} are needed. {fix}")
         else:
             findings.unusual.append(f"{text} {fix}")
-    for window in plan.windows:
-        begin = max(window.first, one.dates.iloc[0])
-        expected = max(0, (min(window.end, one.end) - begin) // candle)
-        holes = expected - one.count(begin, window.end)
+    for period in plan.periods:
+        begin = max(period.first, one.dates.iloc[0])
+        expected = max(0, (min(period.end, one.end) - begin) // candle)
+        holes = expected - one.count(begin, period.end)
         if holes > MANY_HOLES * expected:
             findings.unusual.append(
                 f"{one.name}: {holes:,} of {expected:,} candles since {begin:%Y-%m-%d} are missing "
@@ -118,9 +118,9 @@ def _check_windows(plan: Plan, one: Stored, findings: Findings) -> None:
 
 
 def _check_end(plan: Plan, one: Stored, findings: Findings) -> None:
-    if plan.is_bot or not plan.windows:
+    if plan.is_bot or not plan.periods:
         return
-    last = plan.windows[-1].predicted_until
+    last = plan.periods[-1].predicted_until
     if one.end < last - candle_length(one.timeframe):
         findings.unusual.append(
             f"{one.name}: the candles end on {one.end:%Y-%m-%d %H:%M}, the timerange on "
@@ -128,5 +128,5 @@ def _check_end(plan: Plan, one: Stored, findings: Findings) -> None:
         )
 
 
-def _expected(window: Window, candle: pd.Timedelta) -> int:
-    return int((window.end - window.first) // candle)
+def _expected(period: Period, candle: pd.Timedelta) -> int:
+    return int((period.end - period.first) // candle)

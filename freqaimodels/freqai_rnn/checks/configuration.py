@@ -8,20 +8,20 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..freqai.config import retrains
-from ..freqai.expected import Expectation
-from ..freqai.plan import Plan, plan
-from ..freqai.trial import Trial, TrialTraining, TrialWindow
+from ..freqai.setup import Expectation
+from ..settings.model_settings import retrains
 from .candles import check_candles, newest_candle, read_candles
 from .costs import check_costs
 from .features import check_features
 from .findings import Findings, some
+from .plan import Plan, plan
+from .trial import Trial, TrialPeriod, TrialTraining
 
 PAIR = re.compile(r"\w+/\w+(:\w+)?")
 ENOUGH_SECONDS = 10.0
 """Trainings are tried one after the other until this much time is spent on them."""
 MOST_PAIRS = 4
-"""The first windows of so many pairs are looked at."""
+"""The first periods of so many pairs are looked at."""
 LONGEST_SECONDS = 60.0
 """A single one is stopped then."""
 
@@ -45,13 +45,13 @@ def check_configuration(expected: Expectation, datadir: Path, spread: float) -> 
         check_candles(planned, stored, findings)
         if findings.wrong or len(stored) < len(planned.series()):
             return findings
-        trial, first = Trial(planned, Path(name)), planned.windows[0]
-        windows = [trial.look(pair, first) for pair in expected.pairs[:MOST_PAIRS]]
-        trained = list(_trained(trial, windows))
-    check_features(windows, findings)
+        trial, first = Trial(planned, Path(name)), planned.periods[0]
+        periods = [trial.look(pair, first) for pair in expected.pairs[:MOST_PAIRS]]
+        trained = list(_trained(trial, periods))
+    check_features(periods, findings)
     horizon = config["freqai"]["feature_parameters"].get("label_period_candles", 0)
-    check_costs(windows, horizon, config.get("fee"), spread, findings)
-    _tell_time(planned, windows, trained, findings)
+    check_costs(periods, horizon, config.get("fee"), spread, findings)
+    _tell_time(planned, periods, trained, findings)
     return findings
 
 
@@ -67,7 +67,7 @@ def _require_pairs(pairs: Sequence[str]) -> None:
 
 def _tell_plan(planned: Plan, findings: Findings) -> None:
     expected, config, facts = planned.expected, planned.config, findings.facts
-    pairs, windows, freqai = expected.pairs, planned.windows, config["freqai"]
+    pairs, periods, freqai = expected.pairs, planned.periods, config["freqai"]
     facts["model"] = f"{config['freqaimodel']}, {config['strategy']}"
     facts["pairs"] = f"{len(pairs)}: {some(pairs)}"
     methods = [one.get("method") for one in config.get("pairlists", [])]
@@ -79,14 +79,14 @@ def _tell_plan(planned: Plan, findings: Findings) -> None:
     days = f"{freqai['train_period_days']} days of {config['timeframe']} candles each"
     if planned.is_bot:
         hours = freqai.get("live_retrain_hours", 0)
-        facts["windows"] = f"1 a pair every {hours} hours (live_retrain_hours), {days}"
+        facts["periods"] = f"1 a pair every {hours} hours (live_retrain_hours), {days}"
     else:
-        facts["windows"] = (
-            f"{len(windows)} a pair, {days}, from {windows[0].first:%Y-%m-%d}; predictions from "
-            f"{windows[0].end:%Y-%m-%d} to {windows[-1].predicted_until:%Y-%m-%d}"
+        facts["periods"] = (
+            f"{len(periods)} a pair, {days}, from {periods[0].first:%Y-%m-%d}; predictions from "
+            f"{periods[0].end:%Y-%m-%d} to {periods[-1].predicted_until:%Y-%m-%d}"
         )
-    n_windows = max(1, len(windows))
-    trainings = f"{planned.n_trainings} ({len(pairs)} pairs × {n_windows} windows)"
+    n_periods = max(1, len(periods))
+    trainings = f"{planned.n_trainings} ({len(pairs)} pairs × {n_periods} periods)"
     if not retrains(freqai):
         trainings = 'none, as retrain is "never"'
     elif n_done := planned.n_on_disk():
@@ -94,11 +94,11 @@ def _tell_plan(planned: Plan, findings: Findings) -> None:
     facts["trainings"] = trainings
 
 
-def _trained(trial: Trial, windows: Sequence[TrialWindow]) -> Iterator[TrialTraining]:
-    """Train on one window after the other until it took long enough."""
+def _trained(trial: Trial, periods: Sequence[TrialPeriod]) -> Iterator[TrialTraining]:
+    """Train on one period after the other until it took long enough."""
     spent = 0.0
-    for window in windows:
-        trained = trial.train(window, LONGEST_SECONDS)
+    for period in periods:
+        trained = trial.train(period, LONGEST_SECONDS)
         yield trained
         spent += trained.seconds
         if spent > ENOUGH_SECONDS:
@@ -107,13 +107,13 @@ def _trained(trial: Trial, windows: Sequence[TrialWindow]) -> Iterator[TrialTrai
 
 def _tell_time(
     planned: Plan,
-    windows: Sequence[TrialWindow],
+    periods: Sequence[TrialPeriod],
     trials: Sequence[TrialTraining],
     findings: Findings,
 ) -> None:
     seconds = [one.seconds for one in trials]
     mean = sum(seconds) / len(seconds)
-    of_features = max(one.seconds for one in windows)
+    of_features = max(one.seconds for one in periods)
     left = planned.n_trainings - planned.n_on_disk()
     n_jobs = planned.n_jobs if planned.n_jobs > 0 else os.cpu_count() or 1
     total = left * mean / min(n_jobs, max(left, 1)) + of_features * len(planned.expected.pairs)

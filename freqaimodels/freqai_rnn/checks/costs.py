@@ -8,8 +8,8 @@ import pandas as pd
 
 from ..evaluation.backtests.realised import KNOWN_LABELS
 from ..evaluation.costs import TOP_TENTH, break_even_ic
-from ..freqai.trial import TrialWindow
 from .findings import Findings, some
+from .trial import TrialPeriod
 
 BEST_IC = 0.055
 """The highest scaled IC of a model of ours on either set of coins of docs/benchmarks.md."""
@@ -17,7 +17,7 @@ COMMON_FEE = 0.001
 
 
 def check_costs(
-    windows: Sequence[TrialWindow], horizon: int, fee: float | None, spread: float, found: Findings
+    periods: Sequence[TrialPeriod], horizon: int, fee: float | None, spread: float, found: Findings
 ) -> None:
     """Add the break-even IC of the labels that are known to be returns.
 
@@ -28,17 +28,17 @@ def check_costs(
     side = COMMON_FEE if fee is None else fee
     cost = 2 * side + spread
     origin = ", as none is configured" if fee is None else ""
-    pairs = some([window.pair for window in windows])
+    pairs = some([period.pair for period in periods])
     charged = f"{cost:.3%} for entry and exit (fee {side:.3%} a side{origin}, spread {spread:.3%})"
-    for name in (name for name in windows[0].labels if name in KNOWN_LABELS):
-        labels = pd.concat([window.labels[name] for window in windows])
+    for name in (name for name in periods[0].labels if name in KNOWN_LABELS):
+        labels = pd.concat([period.labels[name] for period in periods])
         deviation = float(labels.std())
         if not deviation > 0:
-            found.unusual.append(f"{name} has one value in the whole window: nothing to predict.")
+            found.unusual.append(f"{name} has one value in the whole period: nothing to predict.")
             continue
         found.facts[f"costs of {name}"] = (
             f"{charged}; the label spreads {deviation:.3%} over {horizon} candles ({pairs} to "
-            f"{windows[0].window.end:%Y-%m-%d}), so the top tenth of predictions pays from "
+            f"{periods[0].period.end:%Y-%m-%d}), so the top tenth of predictions pays from "
             f"an IC of {break_even_ic(deviation, cost):.3f}"
         )
         found.unusual += _too_dear(name, break_even_ic(deviation, cost))

@@ -1,4 +1,4 @@
-"""Looks at the features of single windows."""
+"""Looks at the features of single periods."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..freqai.trial import TrialWindow
 from .findings import Findings, some
 from .stationarity import CRITICAL, dickey_fuller
+from .trial import TrialPeriod
 
 PER_FEATURE = 10
 """Targets a feature, below which a regression of any kind fits noise; a rule of thumb."""
 FEWEST_CANDLES = 30
 
 
-def check_features(windows: Sequence[TrialWindow], findings: Findings) -> None:
+def check_features(periods: Sequence[TrialPeriod], findings: Findings) -> None:
     """Add how many features there are, and which of them a network learns little from."""
-    one = windows[0]
+    one = periods[0]
     n_features = one.features.shape[1]
     findings.facts["features"] = f"{n_features}; labels: {some(list(one.labels.columns))}"
     findings.facts["targets"] = (
         f"{one.n_training:,} to train on and {one.n_validation:,} to validate, of the "
-        f"{len(one.features):,} candles of {one.pair} to {one.window.end:%Y-%m-%d}"
+        f"{len(one.features):,} candles of {one.pair} to {one.period.end:%Y-%m-%d}"
     )
     if one.n_training < PER_FEATURE * n_features:
         findings.unusual.append(
@@ -33,13 +33,13 @@ def check_features(windows: Sequence[TrialWindow], findings: Findings) -> None:
         )
     constant: dict[str, None] = {}
     walks: dict[str, float] = {}
-    for window in windows:
-        for name, column in window.features.items():
+    for period in periods:
+        for name, column in period.features.items():
             _look(str(name), column, constant, walks)
     if constant:
         findings.unusual.append(
             f"{len(constant)} of {n_features} features {'has' if len(constant) == 1 else 'have'} "
-            "one value in a whole window: "
+            "one value in a whole period: "
             f"{some(list(constant))}."
         )
     if walks:

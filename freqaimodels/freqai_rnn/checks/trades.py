@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..evaluation.backtests.live import live_candles, live_predictions, live_trades
 from ..evaluation.backtests.results import last_backtest, predictions_folder
 from ..evaluation.backtests.stored import read_predictions
-from ..freqai.expected import Expectation
-from ..freqai.plan import Plan, plan
-from ..freqai.replay import Replay, live_candles, live_predictions, live_trades
+from ..freqai.setup import Expectation
+from .plan import Plan, plan
+from .replay import Replay
 from .why import Outcomes, PairCandles, reasons, table
 
 
@@ -58,7 +59,7 @@ def _of_backtest(
     """Return predictions for each candle of the timerange, and all candles, by pair."""
     expected = planned.expected
     folder = predictions_folder(expected.models, expected.identifier)
-    first, end = planned.windows[0].end, planned.windows[-1].predicted_until
+    first, end = planned.periods[0].end, planned.periods[-1].predicted_until
     stored, _ = read_predictions(folder, expected.pairs, (first, end), planned.candle)
     columns = stored.columns.drop(["pair", "trained"])
     candles = {pair: replay.candles(pair) for pair in expected.pairs}

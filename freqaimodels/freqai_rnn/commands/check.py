@@ -36,7 +36,7 @@ def _run_check(arguments: argparse.Namespace) -> None:
     from ..checks.configuration import check_configuration
     from ..checks.trades import why_no_trades
     from ..evaluation.backtests.configuration import read_configuration
-    from ..freqai.expected import expectation
+    from ..freqai.setup import expectation
 
     with _collected_warnings() as warnings:
         read = read_configuration(arguments.config, arguments.userdir, arguments.datadir)

@@ -39,10 +39,10 @@ def add_deploy(subparsers: Subparsers) -> None:
 
 
 def _run_deploy(arguments: argparse.Namespace) -> None:
-    from ..freqai.archive import export, imported
-    from ..freqai.deploy import bot_folder, deploy, models_to_deploy
-    from ..freqai.deployable import table, warnings_of
-    from ..freqai.expected import expectation
+    from ..deployment.archive import export, imported
+    from ..deployment.deploy import bot_folder, deploy, models_to_deploy
+    from ..deployment.deployable import table, warnings_of
+    from ..freqai.setup import expectation
 
     logging.disable(logging.INFO)  # freqtrade tells of each setting that it reads
     try:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import TrainingStopped
-from ..network.settings import Rule, one_of, or_none, real, require_rules, setting, whole
+from ..rules import Rule, one_of, or_none, real, require_rules, setting, whole
 from .base import CandleRegressor, Detail, all_or_nothing, never, row_vector, with_those_it_has
 from .calibration import known_or_none
 from .judging import JudgedSplit, Judges, exponential_weights, judge, split_with_judges

@@ -14,10 +14,9 @@ import numpy.typing as npt
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from ..network.device import one_thread, seeded
+from ..network.device import enough_memory, one_thread, resolve_device, seeded
 from ..network.fit_result import FitResult
 from ..network.losses import target_losses, weighted_mean
-from ..network.memory import usable_device
 from ..network.prediction import predict_windows
 from ..network.recurrent_network import RecurrentNetwork
 from ..network.settings import Settings
@@ -110,12 +109,13 @@ class RecurrentRegressor(CandleRegressor):
         :raises ValueError: for a setting out of range, infinite values, arrays that do not fit
             together, or no window to train on.
         :raises FloatingPointError: if the loss becomes NaN or infinite.
+        :raises MemoryError: if the device has too little memory, with the settings that need it.
         """
-        from ..network.training import train_network  # a bot that only predicts does without
+        from ..network.training import train_network
 
         started = time.perf_counter()
         settings = Settings(**self.get_params())
-        device = usable_device(settings)
+        device = resolve_device(settings.device)
         features, targets, weights = self.read_training_rows(X, y, sample_weight)
         n_rows = len(features)
         complete = complete_windows(
@@ -131,7 +131,7 @@ class RecurrentRegressor(CandleRegressor):
         )
         require_windows(split, n_rows, int(complete.sum()), settings)
         train, valid = (window_targets(rows, targets, weights, device) for rows in split)
-        with seeded(settings.seed, device), one_thread():
+        with enough_memory(settings), seeded(settings.seed, device), one_thread():
             network = _initial_network(features.shape[1], targets.shape[1], settings, init_model)
             result = train_network(
                 network.to(device),
@@ -178,8 +178,8 @@ class RecurrentRegressor(CandleRegressor):
         return predictions[:, 0] if self.y_ndim_ == 1 else predictions
 
     def check_parameters(self) -> None:
-        """Refuse parameters out of range, as ``Settings`` does, or beyond this machine."""
-        usable_device(Settings(**self.get_params()))
+        """Refuse parameters out of range, as ``Settings`` does, or a device that is not there."""
+        resolve_device(Settings(**self.get_params()).device)
 
     def training_record(self) -> dict[str, Any]:
         """Return what the fit did, ready for JSON."""

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import TrainingStopped
-from ..network.settings import real, require_rules, setting, whole
 from ..network.windows import split_targets
+from ..rules import real, require_rules, setting, whole
 from .base import CandleRegressor, FloatArray, all_or_nothing, never, row_vector, usable_rows
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..network.settings import one_of, real, setting, whole
+import numpy as np
+
+from ..rules import one_of, real, setting, whole
 from .base import FloatArray
 from .rows import RowRegressor
 
@@ -59,8 +61,7 @@ class TreesRegressor(RowRegressor):
         return trees.fit(features, target, sample_weight=weights).booster_
 
     def _predict_label(self, fitted: Booster, features: FloatArray) -> FloatArray:
-        predicted: FloatArray = fitted.predict(features, num_threads=1)
-        return predicted
+        return np.asarray(fitted.predict(features, num_threads=1))
 
     def _in_words(self) -> str:
         return f"{self.n_estimators} trees"

@@ -1,1 +1,1 @@
-"""The models inside FreqAI; only this folder imports freqtrade, beside evaluation.backtests."""
+"""The model as FreqAI runs it: its hooks, its live loop, and what they would start with."""

@@ -1,4 +1,4 @@
-"""Keeps the models that a bot predicts with, and says once what is wrong with one."""
+"""The models that a bot predicts with, and what is wrong with one, said once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 from freqtrade.freqai.data_drawer import FEATURE_PIPELINE, LABEL_PIPELINE, METADATA
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-from .drawer import DurableDrawer
-from .trained_model import TrainedModel
+from ..host.drawer import DurableDrawer
+from ..store.stored_model import StoredModel
+from ..store.trained_model import read_stored
 
 logger = logging.getLogger(__name__)
 
@@ -34,17 +35,18 @@ GIVEN_UP = (
 
 
 class BotModels:
-    """Reads the model of each pair when it is first needed, and gives up what cannot be used.
+    """The models in use, each read when it is first needed.
 
-    :param retrains: whether another is trained then. If not, the files stay as they are: they are
-        the only model there will be, and may be right again with the settings of before.
+    What cannot be used is trained again.
+
+    :cvar are_trained: whether the bot trains at all.
     """
 
-    def __init__(self, config: dict[str, Any], drawer: DurableDrawer, *, retrains: bool) -> None:
+    are_trained = True
+
+    def __init__(self, config: dict[str, Any], drawer: DurableDrawer) -> None:
         self._config = config
         self._drawer = drawer
-        self._retrains = retrains
-        self._given_up: set[str] = set()
         self._told: set[tuple[str, str]] = set()
 
     def load(self, pair: str, settings: Mapping[str, Any]) -> None:
@@ -58,12 +60,12 @@ class BotModels:
             if not known["model_filename"] or pair in drawer.meta_data_dictionary:
                 return
             dk = FreqaiDataKitchen(self._config, True, pair)
+            stored = StoredModel(Path(known["data_path"]), known["model_filename"])
             try:
-                path = Path(known["data_path"]) / f"{known['model_filename']}_model.zip"
-                drawer.model_dictionary[pair] = TrainedModel.read(path, settings)
+                drawer.model_dictionary[pair] = read_stored(stored, settings, pair)
                 drawer.load_data(pair, dk)
             except Exception as error:  # whatever a damaged file leads to
-                # a ValueError of TrainedModel.read explains itself
+                # a ValueError of ours explains itself
                 kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
                 self.give_up(pair, f"{kind}{error}".rstrip("."))
                 return
@@ -79,17 +81,44 @@ class BotModels:
         with drawer.model_lock:
             drawer.model_dictionary.pop(pair, None)
             drawer.meta_data_dictionary.pop(pair, None)
-            if not self._retrains:
-                if pair not in self._given_up:
-                    self._given_up.add(pair)
-                    logger.error(GIVEN_UP, pair, reason)
-                return
-            drawer.pair_dict[pair] = drawer.empty_pair_dict.copy()
-            drawer.save_drawer_to_disk()
+            self._give_up(pair, reason)
+
+    def _give_up(self, pair: str, reason: str) -> None:
+        self._drawer.pair_dict[pair] = self._drawer.empty_pair_dict.copy()
+        self._drawer.save_drawer_to_disk()
         logger.error(TRAINED_AGAIN, pair, reason)
 
     def predicts(self, pair: str, dk: FreqaiDataKitchen) -> bool:
-        """Tell whether a bot that trains nothing has a model of a pair; what it lacks is said."""
+        """Tell whether FreqAI can be asked for a prediction of a pair; what it lacks is said."""
+        return True
+
+    def warn_once(self, text: str, pair: str, *values: object) -> None:
+        """Warn of a pair, and not again of the same."""
+        if (text, pair) not in self._told:
+            self._told.add((text, pair))
+            logger.warning(text, pair, *values)
+
+
+class DeployedBotModels(BotModels):
+    """The models of a bot that trains nothing.
+
+    Files that cannot be used stay as they are: they are the only model there will be, and may be
+    right again with the settings of before.
+    """
+
+    are_trained = False
+
+    def __init__(self, config: dict[str, Any], drawer: DurableDrawer) -> None:
+        super().__init__(config, drawer)
+        self._given_up: set[str] = set()
+
+    def _give_up(self, pair: str, reason: str) -> None:
+        if pair not in self._given_up:
+            self._given_up.add(pair)
+            logger.error(GIVEN_UP, pair, reason)
+
+    def predicts(self, pair: str, dk: FreqaiDataKitchen) -> bool:
+        """Tell whether there is a model of a pair; say where there is none, or it expired."""
         if pair in self._given_up:
             return False
         _, trained_timestamp = self._drawer.get_pair_dict_info(pair)
@@ -100,9 +129,3 @@ class BotModels:
             age = (time.time() - trained_timestamp) / SECONDS_PER_HOUR
             self.warn_once(EXPIRED, pair, age, self._config["freqai"]["expiration_hours"])
         return True
-
-    def warn_once(self, text: str, pair: str, *values: object) -> None:
-        """Warn of a pair, and not again of the same."""
-        if (text, pair) not in self._told:
-            self._told.add((text, pair))
-            logger.warning(text, pair, *values)

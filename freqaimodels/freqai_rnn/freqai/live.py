@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from freqtrade.configuration import TimeRange
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
@@ -21,12 +20,14 @@ from freqtrade.misc import is_path_in_dir
 from freqtrade.strategy.interface import IStrategy
 
 from ..errors import TrainingStopped
-from .bot_models import BotModels
-from .config import retrains
-from .drawer import open_drawer, set_damaged_files_aside
-from .kitchen import StrictKitchen
-from .names import Names, changed_names
-from .running import hold, let_go
+from ..host.drawer import open_drawer, set_damaged_files_aside
+from ..host.kitchen import StrictKitchen
+from ..settings.model_settings import retrains
+from ..store.bot_lock import hold, let_go
+from ..store.column_names import Names, changed_names
+from ..store.fingerprint import describe_changes
+from ..store.folders import read_settings, write_settings
+from .bot_models import BotModels, DeployedBotModels
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ ONLY_SHOWN = (
 
 
 class LiveFreqaiModel(IFreqaiModel):
-    """Runs the training thread and keeps the files of a bot; backtests use its drawer only.
+    """The training thread and the files of a bot; backtests use its drawer only.
 
     :ivar _settings: that models must have been made with; set before the first of them is read.
     """
@@ -63,10 +64,10 @@ class LiveFreqaiModel(IFreqaiModel):
         set_damaged_files_aside(models / identifier)
         super().__init__(config=config)
         self._only_shown: set[str] = set()
-        self._retrains = retrains(config["freqai"])
         if config["runmode"] in TRADE_MODES:
             self.dd = drawer = open_drawer(Path(self.full_path), self.config)
-            self._bot_models = BotModels(self.config, drawer, retrains=self._retrains)
+            trains = retrains(config["freqai"])
+            self._bot_models = (BotModels if trains else DeployedBotModels)(self.config, drawer)
             self._lock = hold(Path(self.full_path))  # until shutdown or the process ends
         self._retry_at: dict[str, float] = {}
 
@@ -95,13 +96,13 @@ class LiveFreqaiModel(IFreqaiModel):
             self._bot_models.warn_once(UNLISTED, pair)
             return self._predict_nothing(dataframe, metadata, strategy, dk)
         self._bot_models.load(pair, self._settings)
-        if not self._retrains and not self._bot_models.predicts(pair, dk):
+        if not self._bot_models.predicts(pair, dk):
             return self._predict_nothing(dataframe, metadata, strategy, dk)
         return super().start_live(dataframe, metadata, strategy, dk)
 
     def start_scanning(self, *args: Any, **kwargs: Any) -> None:
         """Start the thread that trains, unless nothing is to be trained."""
-        if self._retrains:
+        if self._bot_models.are_trained:
             super().start_scanning(*args, **kwargs)
         else:
             logger.info('Nothing is trained, as model_training_parameters.retrain is "never".')
@@ -228,6 +229,19 @@ class LiveFreqaiModel(IFreqaiModel):
         finally:
             self.train_timer("stop", pair)
 
+    def _forget_other_settings(self, settings: Mapping[str, Any]) -> None:
+        """Stay where a bot's historic predictions are, and use no model of other settings."""
+        previous = read_settings(self.full_path)
+        if previous is not None and previous != settings:
+            logger.warning(
+                "Settings changed since the last run (%s): every pair is trained anew.",
+                describe_changes(previous, settings),
+            )
+            for pair in self.dd.pair_dict:
+                self.dd.pair_dict[pair] = self.dd.empty_pair_dict.copy()
+            self.dd.save_drawer_to_disk()
+        write_settings(self.full_path, settings)
+
     def _predict_nothing(
         self,
         dataframe: pd.DataFrame,
@@ -256,5 +270,4 @@ class LiveFreqaiModel(IFreqaiModel):
 
 def _explains_itself(error: Exception) -> bool:
     """Tell whether the message is enough; anything else is a defect, and needs its traceback."""
-    known = (OperationalException, OSError, MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, known) or "allocate memory" in str(error)  # torch, on the CPU
+    return isinstance(error, OperationalException | OSError | MemoryError)

@@ -1,4 +1,4 @@
-"""Decides where a network is computed, in how many threads, whose turn it is. Imports torch."""
+"""Where a network is computed, in how many threads, whose turn it is, with enough memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+from .settings import Settings
 
 _turn = threading.RLock()
 
@@ -61,3 +63,21 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def enough_memory(settings: Settings) -> Iterator[None]:
+    """Name the settings that need memory where torch finds none.
+
+    :raises MemoryError: with them.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch raises the latter on a CPU
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate" in str(error):
+            names = ("sequence_length", "batch_size", "hidden_size", "num_layers")
+            values = ", ".join(f"{name}={getattr(settings, name)}" for name in names)
+            raise MemoryError(
+                f"There is too little memory for a training with {values}: lower the largest."
+            ) from error
+        raise

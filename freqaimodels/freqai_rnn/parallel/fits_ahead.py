@@ -1,7 +1,6 @@
-"""Fits estimators in worker processes, on this machine or on a Dask cluster.
+"""Fits in worker processes, on this machine or on a Dask cluster.
 
-Imports the estimators and the rest of this folder. Workers run what is here, so freqtrade and dask
-must not be needed to import it.
+Workers run what is here, so freqtrade and dask must not be needed to import it.
 """
 
 from __future__ import annotations
@@ -155,17 +154,31 @@ class FitsAhead:
         """Prepare and send the next task, unless there is none or enough are sent."""
         if len(self._sent) >= FITS_AHEAD * self._n_workers:
             return False
-        task = next(self._tasks, None)
-        # new tasks begin where the caller is, so only once all that was sent is taken
-        if task is None and self._may_begin and not self._sent:
-            self._tasks, self._may_begin = self._new_tasks(), False
-            task = next(self._tasks, None)
+        task = self._prepare_next()
         if task is None:
             return False
         executor = self._executor or self._start_workers()
         parent = os.getpid() if self._cluster is None else None
         self._sent.append(SentFit(task.key, executor.submit(_fit_in_worker, task, parent)))
         return True
+
+    def _prepare_next(self) -> FitTask | None:
+        """Prepare the next task; where that fails, nothing more is sent, and workers go on."""
+        try:
+            task = next(self._tasks, None)
+            # new tasks begin where the caller is, so only once all that was sent is taken
+            if task is None and self._may_begin and not self._sent:
+                self._tasks, self._may_begin = self._new_tasks(), False
+                task = next(self._tasks, None)
+        except Exception as error:  # of the strategy, of candles, of ours
+            logger.error(
+                "A training could not be prepared ahead (%s: %s), so the next ones are done here.",
+                type(error).__name__,
+                error,
+            )
+            self._tasks, self._may_begin = iter(()), False
+            return None
+        return task
 
 
 def _fit_in_worker(task: FitTask, parent: int | None) -> Outcome:

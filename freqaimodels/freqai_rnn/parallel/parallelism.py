@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..network.settings import Rule, is_whole, one_of, require_rules, setting
+from ..rules import Rule, is_whole, one_of, require_rules, setting
 
 MOST_JOBS = 1024
 """A slip of the keyboard must not start a million processes."""

@@ -17,6 +17,7 @@ import pandas as pd
 
 from ...columns import detail_column
 from ...metrics import Outcomes
+from ...store.stored_model import HISTORY, METADATA, StoredModel
 from .configuration import Configuration, candle_length, read_json
 from .realised import (
     IN_WORDS,
@@ -185,12 +186,10 @@ def _read_slices(folder: Path, stored: pd.DataFrame) -> tuple[TrainedSlice, ...]
 
 
 def _read_slice(folder: Path, pair: str, trained: pd.Timestamp) -> TrainedSlice:
-    coin, seconds = pair.split("/")[0], int(trained.timestamp())
-    name = f"cb_{coin.lower()}_{seconds}"
-    models = folder / f"sub-train-{coin}_{seconds}"
-    history, metadata = models / f"{name}_history.json", models / f"{name}_metadata.json"
-    predictions = folder / "backtesting_predictions" / f"{name}_prediction.feather"
-    saved = [path.stat().st_mtime for path in models.glob(f"{name}_*")]
+    model = StoredModel.of(folder, pair, trained.timestamp())  # FreqAI's own lie there too
+    history, metadata = model.beside(HISTORY), model.beside(METADATA)
+    predictions = folder / "backtesting_predictions" / f"{model.filename}_prediction.feather"
+    saved = [path.stat().st_mtime for path in model.folder.glob(f"{model.filename}_*")]
     elapsed = predictions.stat().st_mtime - max(saved) if saved else float("nan")
     return TrainedSlice(
         pair=pair,

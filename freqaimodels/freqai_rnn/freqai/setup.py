@@ -1,0 +1,172 @@
+"""Finds out what a bot of a configuration expects of its models, without starting one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from freqtrade.configuration import Configuration
+from freqtrade.configuration.config_validation import validate_config_consistency
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import RunMode
+from freqtrade.exceptions import OperationalException
+from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.resolvers import StrategyResolver
+from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
+from freqtrade.strategy.interface import IStrategy
+
+from ..estimators.base import CandleRegressor
+from ..host.kitchen import StrictKitchen
+from ..settings.model_settings import estimator_from_config
+from ..settings.strategy_parameters import network_candidates, network_values
+from ..store.column_names import Names
+from ..store.fingerprint import shaping_settings
+from .model import RecurrentFreqaiModel
+
+logger = logging.getLogger(__name__)
+
+N_CANDLES = 500
+"""Made up, to learn the names of the features; enough for most indicators to have values."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Holds what the models of a bot must be.
+
+    :ivar config: freqtrade's, as a bot or a backtest reads it.
+    :ivar estimator: unfitted, with all parameters.
+    :ivar settings: all that shapes them, see ``folders.shaping_settings``.
+    """
+
+    config: dict[str, Any]
+    estimator: CandleRegressor
+    settings: Mapping[str, Any]
+    strategy: IStrategy
+
+    @property
+    def models(self) -> Path:
+        """Return the folder of all identifiers."""
+        return Path(self.config["user_data_dir"]) / "models"
+
+    @property
+    def identifier(self) -> str:
+        """Return FreqAI's identifier."""
+        return str(self.config["freqai"].get("identifier", ""))
+
+    @property
+    def pairs(self) -> list[str]:
+        """Return the listed pairs; patterns among them are of no use here."""
+        return list(self.config["exchange"].get("pair_whitelist", []))
+
+    @property
+    def expiration_hours(self) -> float:
+        """Return after how long a model predicts nothing any more, 0 for never."""
+        return float(self.config["freqai"].get("expiration_hours", 0))
+
+    def names(self, pair: str) -> Names | None:
+        """Return the strategy's features and labels, None where it needs real candles for them.
+
+        They are computed on candles that are made up: only their names count.
+        """
+        freqai, kitchen = self.config["freqai"], StrictKitchen(self.config, True, pair)
+        timeframes = freqai["feature_parameters"]["include_timeframes"]
+        frames = {name: _made_up(name) for name in {*timeframes, self.config["timeframe"]}}
+        corr_pairs = freqai["feature_parameters"].get("include_corr_pairlist", [])
+        corr = {one: {name: f.copy() for name, f in frames.items()} for one in corr_pairs}
+        try:
+            frame = kitchen.use_strategy_to_populate_indicators(
+                self.strategy, corr_dataframes=corr, base_dataframes=frames, pair=pair
+            )
+            frame = kitchen.remove_special_chars_from_feature_names(frame)
+            kitchen.find_features(frame)
+            kitchen.find_labels(frame)
+        except Exception as error:  # whatever a strategy does with candles that are made up
+            logger.warning(
+                "The features and labels of %s are not compared, as the strategy cannot compute "
+                "them without real candles: the bot compares them. %s: %s",
+                pair,
+                type(error).__name__,
+                error,
+            )
+            return None
+        return Names(list(kitchen.training_features_list), list(kitchen.label_list))
+
+
+def _made_up(timeframe: str) -> pd.DataFrame:
+    seconds = timeframe_to_seconds(timeframe)
+    start = pd.Timestamp("2024-01-01", tz="UTC")
+    close = 100 + np.sin(np.arange(N_CANDLES)) + np.cos(0.3 * np.arange(N_CANDLES))
+    return pd.DataFrame(
+        {
+            "date": pd.date_range(start, periods=N_CANDLES, freq=pd.Timedelta(seconds=seconds)),
+            "open": close - 0.1,
+            "high": close + 0.5,
+            "low": close - 0.5,
+            "close": close,
+            "volume": 10.0 + close,
+        }
+    )
+
+
+def expectation(
+    files: Sequence[Path],
+    user_data: Path | None,
+    *,
+    is_backtest: bool = False,
+    **options: str | None,
+) -> Expectation:
+    """Read a configuration as `freqtrade trade` or `freqtrade backtesting` does.
+
+    :param files: later ones win.
+    :param user_data: freqtrade's user folder; None takes the configuration's, or ``user_data``.
+    :param options: of freqtrade's command line, such as ``timerange``; None for those not given.
+    :raises ValueError: for what freqtrade would refuse, and for a model not of this package.
+    """
+    arguments: dict[str, Any] = {"config": [str(path) for path in files]}
+    if user_data is not None:
+        arguments["user_data_dir"] = str(user_data)
+    runmode = RunMode.BACKTEST if is_backtest else RunMode.DRY_RUN
+    arguments |= {name: value for name, value in options.items() if value is not None}
+    try:
+        config = Configuration(arguments, runmode).get_config()
+        strategy = StrategyResolver.load_strategy(config)
+        validate_config_consistency(config)
+        prototype = _prototype(config)
+    except OperationalException as error:
+        raise ValueError(str(error)) from error
+    strategy.dp = DataProvider(config, None)
+    strategy.ft_load_hyper_params(False)
+    configured = config["freqai"].get("model_training_parameters", {})
+    estimator = estimator_from_config(config, prototype)
+    values = network_values(strategy, configured)
+    (estimator,) = network_candidates(estimator, values, configured).values()
+    return Expectation(config, estimator, shaping_settings(config, estimator), strategy)
+
+
+def _prototype(config: Mapping[str, Any]) -> CandleRegressor:
+    """Return the estimator of the configured model, whose making would make its folder too."""
+    name = config.get("freqaimodel")
+    if not config.get("freqai") or not name:
+        raise ValueError("freqai and freqaimodel must be set in the configuration: add them.")
+    resolver = FreqaiModelResolver
+    folders = resolver.build_search_paths(config, user_subdir=resolver.user_subdir)
+    found = (
+        resolver._search_object(folder, object_name=name)[0]
+        for folder in folders
+        if folder.is_dir()
+    )
+    model = next((one for one in found if one is not None), None)
+    if model is None:
+        raise ValueError(f"There is no freqaimodel {name}: set freqaimodel_path to its folder.")
+    if not issubclass(model, RecurrentFreqaiModel):
+        raise ValueError(
+            f"freqaimodel must be one of this package, such as LSTMRegressor, got {name}: FreqAI's "
+            "own models note neither settings nor checksum, so they cannot be checked."
+        )
+    prototype: CandleRegressor = model.prototype
+    return prototype

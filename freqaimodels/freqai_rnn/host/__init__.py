@@ -1,0 +1,1 @@
+"""FreqAI's own classes with what they lack, and its errors."""

@@ -1,0 +1,262 @@
+"""Writes FreqAI's files whole, and sets damaged ones about all pairs aside."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import rapidjson
+from freqtrade.freqai.data_drawer import (
+    FEATURE_PIPELINE,
+    LABEL_PIPELINE,
+    METADATA,
+    METADATA_NUMBER_MODE,
+    TRAINDF,
+    FreqaiDataDrawer,
+)
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.freqai.utils import download_all_data_for_training
+from freqtrade.strategy.interface import IStrategy
+
+from ..files import remove_leftovers, write_atomically
+from ..store.stored_model import TRAINING_CANDLES, StoredModel
+from .kitchen import BacktestKitchen
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 60
+"""Between two tries to load candles anew: a download keeps the bot's loop waiting."""
+
+
+class DurableDrawer(FreqaiDataDrawer):
+    """Keeps FreqAI's files, each written whole or not at all.
+
+    FreqAI empties a file before it fills it, and does so from two threads when a bot stops;
+    another backtest may read it just then.
+    """
+
+    def __init__(self, full_path: Path, config: Mapping[str, Any]) -> None:
+        super().__init__(full_path, config)
+        self.model_type = "pytorch"  # FreqAI then reads .zip files and gives TensorBoard
+        self.model_lock = threading.RLock()  # of the training thread and the bot's loop
+        self._has_hole = False  # among the candles in memory
+        self._load_again_at = 0.0
+        self._silent: set[str] = set()  # pairs without candles, named once
+
+    def save_data(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
+        """Save a model, last, and put it in use, in one step for the bot's loop."""
+        with self.model_lock:
+            self.save_metadata(dk)
+            stored = {
+                FEATURE_PIPELINE: cloudpickle.dumps(dk.feature_pipeline),
+                LABEL_PIPELINE: cloudpickle.dumps(dk.label_pipeline),
+                TRAINDF: pickle.dumps(dk.data_dictionary["train_features"]),
+                "trained_dates_df": pickle.dumps(dk.data_dictionary["train_dates"]),
+            }
+            for name, content in stored.items():
+                path = dk.data_path / f"{dk.model_filename}_{name}.pkl"
+                write_atomically(path, content)
+            model.save(StoredModel(dk.data_path, dk.model_filename).path)
+            self.model_dictionary[coin] = model
+            self.pair_dict[coin]["model_filename"] = dk.model_filename
+            self.pair_dict[coin]["data_path"] = str(dk.data_path)
+            self.meta_data_dictionary[coin] = {
+                METADATA: dk.data,
+                FEATURE_PIPELINE: dk.feature_pipeline,
+                LABEL_PIPELINE: dk.label_pipeline,
+            }
+            self.save_drawer_to_disk()
+
+    def save_metadata(self, dk: FreqaiDataKitchen) -> None:
+        """Save names and statistics of a training."""
+        dk.data_path.mkdir(parents=True, exist_ok=True)
+        dk.data["data_path"] = str(dk.data_path)
+        dk.data["model_filename"] = dk.model_filename
+        dk.data["training_features_list"] = dk.training_features_list
+        dk.data["label_list"] = dk.label_list
+        dk.data["pair"] = dk.pair  # its files are named by the coin, which pairs may share
+        if isinstance(dk, BacktestKitchen):
+            dk.data[TRAINING_CANDLES] = dk.n_training_candles
+        self._save_json(dk.data_path / f"{dk.model_filename}_{METADATA}.json", dk.data)
+
+    def load_data(self, coin: str, dk: FreqaiDataKitchen) -> Any:
+        """Load a model that no other thread is about to replace."""
+        with self.model_lock:
+            return super().load_data(coin, dk)
+
+    def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
+        """Append new candles to those in memory, or load all anew if some between are missing.
+
+        After a pause of more candles than one answer of the exchange holds, FreqAI would raise at
+        every candle. Until a download succeeds, models are trained on the candles around the hole.
+        A pair of which the exchange has no candles is left as it is.
+        """
+        fresh = {
+            (pair, timeframe): candles
+            for pair in dk.all_pairs
+            for timeframe in self.freqai_info["feature_parameters"]["include_timeframes"]
+            if len(candles := strategy.dp.get_pair_dataframe(pair, timeframe))
+        }
+        base = self.config["timeframe"]
+        self._tell_silent({pair for pair in dk.all_pairs if (pair, base) not in fresh})
+        if not self._has_hole and self._is_behind(fresh):
+            self._has_hole = True
+            logger.warning(
+                "The bot has paused for so long that the exchange's newest candles do not reach "
+                "back to those in memory, or a pair has its first ones: all are loaded anew, and "
+                "models are trained as due."
+            )
+        if self._has_hole and time.monotonic() >= self._load_again_at:
+            self._has_hole = not self._load_anew(strategy, dk) or self._is_behind(fresh)
+            self._load_again_at = time.monotonic() + PAUSE_SECONDS
+        with self.history_lock:
+            for (pair, timeframe), new in fresh.items():
+                known = self.historic_data[pair][timeframe]
+                if len(known):  # which may hold a candle that came while the others loaded
+                    new = new[new["date"] > known["date"].iloc[-1]]
+                if len(new):
+                    frames = [frame for frame in (known, new) if len(frame)]
+                    self.historic_data[pair][timeframe] = pd.concat(frames, ignore_index=True)
+            own = self.historic_data[dk.pair][base]
+            if len(own):
+                self.current_candle = own["date"].iloc[-1]
+
+    def _tell_silent(self, pairs: set[str]) -> None:
+        """Name each pair without candles once, and again after it had some."""
+        for pair in sorted(pairs - self._silent):
+            logger.warning(
+                "%s: the exchange has no candles, so nothing is trained or predicted for it until "
+                "it has some. The other pairs go on.",
+                pair,
+            )
+        self._silent = pairs
+
+    def _is_behind(self, fresh: Mapping[tuple[str, str], pd.DataFrame]) -> bool:
+        """Tell whether candles are missing between those in memory and the exchange's newest."""
+        for (pair, timeframe), new in fresh.items():
+            known = self.historic_data[pair][timeframe]
+            if known.empty or known["date"].iloc[-1] < new["date"].iloc[0]:
+                return True
+        return False
+
+    def _load_anew(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> bool:
+        """Download what is missing, as FreqAI does at a start, and take all of it into memory."""
+        try:
+            # a copy, as FreqAI raises startup_candle_count in it each time
+            download_all_data_for_training(strategy.dp, {**self.config})
+        except Exception as error:  # whatever an exchange that is not reached leads to
+            logger.error(
+                "The candles could not be loaded, next try in %d s. %s: %s",
+                PAUSE_SECONDS,
+                type(error).__name__,
+                error,
+            )
+            return False
+        _, _, needed = dk.check_if_new_training_required(0)
+        with self.history_lock:
+            self.load_all_pair_histories(needed, dk)
+        return True
+
+    def append_model_predictions(
+        self,
+        pair: str,
+        predictions: pd.DataFrame,
+        do_preds: npt.NDArray[np.int_],
+        dk: FreqaiDataKitchen,
+        strat_df: pd.DataFrame,
+    ) -> None:
+        """Append a candle's prediction, and beside it the columns that are no labels.
+
+        FreqAI wants statistics of each column and one in the stored history, which predictions of
+        before a column was there lack: so it gets the labels only.
+        """
+        details = predictions.columns.difference(dk.label_list, sort=False)
+        super().append_model_predictions(
+            pair, predictions.drop(columns=details), do_preds, dk, strat_df
+        )
+        history = self.historic_predictions[pair]
+        if not len(details) or history["date_pred"].iloc[-1] != strat_df["date"].iloc[-1]:
+            return  # nothing to add, or FreqAI kept what it had
+        for column in details:
+            if column not in history:
+                history[column] = 0.0
+            history.loc[history.index[-1], column] = predictions[column].iloc[-1]
+        self.model_return_values[pair] = history.tail(len(strat_df)).reset_index(drop=True)
+
+    def save_drawer_to_disk(self) -> None:
+        """Save which models are in use."""
+        self._save_json(self.pair_dictionary_path, self.pair_dict)
+
+    def save_global_metadata_to_disk(self, metadata: dict[str, Any]) -> None:
+        """Save since when the bot predicts."""
+        self._save_json(self.global_metadata_path, metadata)
+
+    def save_historic_predictions_to_disk(self) -> None:
+        """Save all predictions made so far, and FreqAI's copy of them."""
+        with self.save_lock:
+            content = pickle.dumps(dict(self.historic_predictions))
+            for path in (self.historic_predictions_path, self.historic_predictions_bkp_path):
+                write_atomically(path, content)
+
+    def _save_json(self, path: Path, content: Any) -> None:
+        with self.save_lock:
+            text = rapidjson.dumps(
+                content, default=self.np_encoder, number_mode=METADATA_NUMBER_MODE
+            ).encode()
+            write_atomically(path, text)
+
+
+def open_drawer(folder: Path, config: Mapping[str, Any]) -> DurableDrawer:
+    """Open a folder of models, whatever interrupted or damaging runs left in it."""
+    remove_leftovers(folder)
+    set_damaged_files_aside(folder)
+    return DurableDrawer(folder, config)
+
+
+def set_damaged_files_aside(folder: Path) -> None:
+    """Rename those of FreqAI's own files that cannot be read, as it would not start with them.
+
+    :param folder: FreqAI's folder of the identifier; need not be there.
+    """
+    predictions, backup = (folder / f"historic_predictions.{name}pkl" for name in ("", "backup."))
+    readers: dict[Path, Callable[[bytes], Any]] = {
+        folder / "settings.json": json.loads,
+        folder / "pair_dictionary.json": json.loads,
+        folder / "global_metadata.json": json.loads,
+        folder / "metric_tracker.json": json.loads,
+        predictions: pickle.loads,
+        backup: pickle.loads,
+    }
+    for path, read in readers.items():
+        if not path.is_file():
+            continue
+        try:
+            content = read(path.read_bytes())
+            if not isinstance(content, dict):
+                raise ValueError(f"a {type(content).__name__} instead of a dict")
+        except Exception as error:  # whatever a damaged file leads to
+            damaged = path.with_name(path.name + ".damaged")
+            with suppress(FileNotFoundError):  # another run, which starts too, was faster
+                path.replace(damaged)
+            logger.error(
+                "%s was damaged (%s: %s). It is %s now, and this run starts without it.",
+                path,
+                type(error).__name__,
+                error,
+                damaged.name,
+            )
+    lost = predictions.with_name(predictions.name + ".damaged").is_file()
+    if lost and backup.is_file() and not predictions.is_file():
+        write_atomically(predictions, backup.read_bytes())
+        logger.warning("The historic predictions are those of %s.", backup)

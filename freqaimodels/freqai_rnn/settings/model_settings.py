@@ -1,0 +1,184 @@
+"""Reads FreqAI's configuration section as parameters, checked before any training."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from ..estimators.base import CandleRegressor, require_known, with_parameters, with_those_it_has
+from ..estimators.intervals import COVERAGE
+from ..parallel.parallelism import Parallelism
+from ..rules import one_of, or_none, real, require
+from .freqai_keys import require_candles, require_host_settings, require_recordable
+
+logger = logging.getLogger(__name__)
+
+PLACE = "freqai.model_training_parameters"
+FREQAI_SETS = {
+    "validation_fraction": "data_split_parameters.test_size",
+    "validation_gap": "feature_parameters.label_period_candles",
+}
+SHUFFLING = (
+    ("data_split_parameters", "shuffle"),
+    ("feature_parameters", "shuffle_after_split"),
+    ("feature_parameters", "reverse_train_test_order"),
+)
+PARALLELISM = [item.name for item in fields(Parallelism)]
+RETRAIN = ("schedule", "never")
+NOT_OF_THE_MODEL = [*PARALLELISM, "retrain", "interval_coverage"]
+"""Keys of ``model_training_parameters`` that are no arguments of an estimator."""
+SECONDS_PER_DAY = 86_400
+PYTORCH_FORM = ("model_kwargs", "trainer_kwargs")
+PYTORCH_NAMES = {
+    "hidden_dim": "hidden_size",
+    "n_layer": "num_layers",
+    "dropout_percent": "dropout",
+    "n_epochs": "max_epochs",
+    "batch_size": "batch_size",
+    "learning_rate": "learning_rate",
+}
+"""Names of freqtrade's PyTorch models, and ours."""
+
+
+def estimator_from_config(config: Mapping[str, Any], prototype: CandleRegressor) -> CandleRegressor:
+    """Give a model's estimator the parameters of freqtrade's configuration.
+
+    :param config: ``freqai.model_training_parameters`` are the estimator's arguments.
+    :param prototype: unfitted, of the model class.
+    :raises ValueError: for anything that would train a model the user did not mean.
+    """
+    freqai = config["freqai"]
+    given = freqai.get("model_training_parameters", {})
+    own = prototype.get_params()
+    names = [*prototype.parameter_names(), *NOT_OF_THE_MODEL]
+    _require_in_place(config, names)
+    require_host_settings(config)
+    _refuse_pytorch_form(given, names)
+    require_known(given, names)
+    for name in given:
+        source = FREQAI_SETS.get(name.rpartition("__")[2])  # an ensemble's members have it too
+        if source is not None:
+            raise ValueError(
+                f"model_training_parameters.{name} must not be set: it follows freqai.{source}."
+            )
+    cell_type = own.get("cell_type")
+    if cell_type is not None and given.get("cell_type", cell_type) != cell_type:
+        raise ValueError(
+            f"model_training_parameters.cell_type is {given['cell_type']!r}, but this model is "
+            f"{cell_type!r}: remove it, or use the other --freqaimodel."
+        )
+    horizon = freqai.get("feature_parameters", {}).get("label_period_candles", 0)
+    estimator = with_parameters(
+        with_those_it_has(prototype, validation_gap=horizon),
+        {name: value for name, value in given.items() if name not in NOT_OF_THE_MODEL},
+    )
+    require_recordable(freqai)
+    for section, name in SHUFFLING:
+        if freqai.get(section, {}).get(name, False):
+            raise ValueError(
+                f"freqai.{section}.{name} must be false, got {freqai[section][name]!r}: the order "
+                "of the candles is what a recurrent network learns from."
+            )
+    return estimator
+
+
+def _require_in_place(config: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuse a setting in another section, where nobody would read it.
+
+    At the top other programs may have keys of that name, so there it is a warning.
+    """
+    freqai = config["freqai"]
+    sections = {"freqai": freqai, "freqai.feature_parameters": freqai.get("feature_parameters", {})}
+    for name in names:
+        fix = (
+            f"it follows freqai.{FREQAI_SETS[name]}"
+            if name in FREQAI_SETS
+            else f"move it to {PLACE}"
+        )
+        for section, values in sections.items():
+            if name in values:
+                raise ValueError(f"{section}.{name} (= {values[name]!r}) is not read there: {fix}.")
+        if name in config:
+            logger.warning(
+                "%s (= %r) at the top of the configuration is not read there: %s.",
+                name,
+                config[name],
+                fix,
+            )
+
+
+def _refuse_pytorch_form(given: Mapping[str, Any], own: Iterable[str]) -> None:
+    for name in PYTORCH_FORM:
+        if name in given and name not in own:
+            known = [
+                theirs if theirs == ours else f"{theirs} is {ours}"
+                for theirs, ours in PYTORCH_NAMES.items()
+                if ours in own
+            ]
+            raise ValueError(
+                f"model_training_parameters.{name} is the form of freqtrade's PyTorch models: put "
+                f"the settings directly under model_training_parameters ({', '.join(known)}; "
+                "there is no n_steps)."
+            )
+
+
+def parallelism_from_config(freqai: Mapping[str, Any]) -> Parallelism:
+    """Read where to train, from the keys of ``model_training_parameters`` that shape no model.
+
+    :return: one process where nothing is trained.
+    :raises ValueError: for a value out of range.
+    """
+    given = freqai.get("model_training_parameters", {})
+    parallelism = Parallelism(**{name: given[name] for name in PARALLELISM if name in given})
+    return parallelism if retrains(freqai) else Parallelism()
+
+
+def retrains(freqai: Mapping[str, Any]) -> bool:
+    """Tell whether models are trained, or only used: ``model_training_parameters.retrain``.
+
+    :raises ValueError: for a value that is neither.
+    """
+    value = freqai.get("model_training_parameters", {}).get("retrain", RETRAIN[0])
+    require(f"{PLACE}.retrain", value, one_of(*RETRAIN))
+    return bool(value == RETRAIN[0])
+
+
+def interval_coverage(freqai: Mapping[str, Any]) -> float | None:
+    """Return the share of targets that an interval is to hold; None for no intervals.
+
+    :raises ValueError: for a value out of range.
+    """
+    value = freqai.get("model_training_parameters", {}).get("interval_coverage", COVERAGE)
+    rule = or_none(real(0, 1, above=True)).about("which is no intervals")
+    require(f"{PLACE}.interval_coverage", value, rule)
+    return None if value is None else float(value)
+
+
+def require_fitting(freqai: Mapping[str, Any], sequence_length: int, candle_seconds: int) -> None:
+    """Check what depends on the sequence length, once the strategy has had its say.
+
+    :raises ValueError: for a contradicting ``conv_width``, or too few candles to train on.
+    """
+    horizon = freqai.get("feature_parameters", {}).get("label_period_candles", 0)
+    conv_width = freqai.get("conv_width", 1)
+    if conv_width not in (1, sequence_length):
+        raise ValueError(
+            f"freqai.conv_width is {conv_width}, but sequence_length is "
+            f"{sequence_length}: remove conv_width, it follows sequence_length."
+        )
+    require_candles(freqai, candle_seconds)
+    days = freqai.get("train_period_days", 0)
+    test_size = freqai.get("data_split_parameters", {}).get("test_size", 0.1)
+    candles = int(days * SECONDS_PER_DAY // candle_seconds)
+    n_test = test_size if test_size >= 1 else candles * test_size
+    n_train = candles - int(n_test)
+    needed = sequence_length + horizon + 1
+    if n_train < needed:
+        raise ValueError(
+            f"train_period_days={days} is {candles} candles of {candle_seconds} s, {n_train} of "
+            f"them to train on after test_size={test_size}: sequence_length="
+            f"{sequence_length} and label_period_candles={horizon} need "
+            f"at least {needed}. Raise train_period_days."
+        )

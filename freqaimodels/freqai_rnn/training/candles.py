@@ -1,0 +1,116 @@
+"""FreqAI's frames as arrays, no row left out, and the pipelines that standardise them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from datasieve.pipeline import Pipeline
+from datasieve.transforms import SKLearnWrapper
+from sklearn.preprocessing import StandardScaler
+
+from ..dates import candle_numbers
+from ..estimators.fit_task import TrainingCandles
+
+
+class Pipelines(NamedTuple):
+    """Datasieve's pipelines of features and labels."""
+
+    features: Any
+    labels: Any
+
+
+def training_candles(
+    frame: pd.DataFrame,
+    data: dict[str, Any],
+    pipelines: Pipelines,
+    candle: pd.Timedelta,
+) -> TrainingCandles:
+    """Fit the pipelines on the training rows and put what comes out back in the whole frame.
+
+    Rows that FreqAI filtered, or that a pipeline calls outliers, lose their target and stay.
+
+    :param frame: every candle of the training period; its index tells the rows of ``data`` apart.
+    :param data: FreqAI's data dictionary after its split, before its pipelines; on return
+        ``train_features`` are the transformed ones, which FreqAI saves beside the model.
+    :param pipelines: not yet fitted.
+    :param candle: length of a candle.
+    :raises ValueError: if every validation candle is an outlier.
+    """
+    row_of = pd.Series(np.arange(len(frame)), index=frame.index)
+    feature_names, label_names = data["train_features"].columns, data["train_labels"].columns
+    train_rows = row_of.loc[data["train_features"].index].to_numpy()
+    # datasieve loses the index and drops outliers: a column carries the row number through
+    fitted, kept, _ = pipelines.features.fit_transform(
+        data["train_features"], data["train_labels"].assign(row=train_rows), data["train_weights"]
+    )
+    kept_rows = kept.pop("row").to_numpy(dtype=np.int64)
+    data["train_features"] = fitted
+
+    raw = frame[feature_names]
+    scaled, _, _ = pipelines.features.transform(raw.fillna(0.0), outlier_check=True)
+    features = scaled.to_numpy(dtype=np.float32, copy=True)
+    features[raw.isna().any(axis=1).to_numpy()] = np.nan
+    features[kept_rows] = fitted.to_numpy(dtype=np.float32)
+
+    weights = np.ones(len(frame))
+    weights[train_rows] = data["train_weights"]
+    targets = np.full((len(frame), len(label_names)), np.nan)
+    targets[kept_rows] = pipelines.labels.fit_transform(kept)[0]
+    validation_mask = np.zeros(len(frame), dtype=bool)
+    if len(data["test_features"]):
+        test_rows = row_of.loc[data["test_features"].index].to_numpy()
+        # by themselves: DBSCAN, given the training rows too, would count each of those twice
+        _, inlier, _ = pipelines.features.transform(data["test_features"], outlier_check=True)
+        usable = inlier == 1
+        if not usable.any():
+            raise ValueError(
+                f"All {len(test_rows)} validation candles are outliers: loosen the outlier "
+                "settings in feature_parameters."
+            )
+        weights[test_rows] = data["test_weights"]
+        test_labels = data["test_labels"][usable].reset_index(drop=True)
+        targets[test_rows[usable]] = pipelines.labels.transform(test_labels)[0]
+        validation_mask[test_rows[usable]] = True
+    return TrainingCandles(
+        features, targets, weights, validation_mask, candle_numbers(frame["date"], candle)
+    )
+
+
+def require_finite(frame: pd.DataFrame, columns: list[str]) -> None:
+    """Refuse infinite values, which FreqAI would take for missing ones.
+
+    :raises ValueError: naming the columns and how often each is infinite.
+    """
+    infinite = np.isinf(frame[columns].to_numpy(dtype=np.float64)).sum(axis=0)
+    if infinite.any():
+        named = [f"{columns[i]} ({infinite[i]})" for i in np.flatnonzero(infinite)[:5]]
+        raise ValueError(
+            f"Infinite values in {np.count_nonzero(infinite)} columns, such as {', '.join(named)}: "
+            "an indicator divides by zero; give NaN or a finite value there."
+        )
+
+
+FIND_OUTLIERS = ("svm", "di", "dbscan")
+"""FreqAI's names of steps."""
+
+
+def standardised(steps: Sequence[tuple[str, Any]]) -> Pipeline:
+    """Take FreqAI's own steps, but standardise: outliers would set the range of its scaler.
+
+    What finds outliers is made for FreqAI's scale and keeps it: its SVM separates the candles
+    from the origin, which is in their midst once they are standardised.
+    """
+    after = max((i for i, (name, _) in enumerate(steps, 1) if name in FIND_OUTLIERS), default=0)
+    if after:
+        return Pipeline([*steps[:after], ("standard-scaler", standardise()), *steps[after:]])
+    return Pipeline(
+        [(name, standardise() if name.endswith("scaler") else step) for name, step in steps]
+    )
+
+
+def standardise() -> SKLearnWrapper:
+    """Make a step, not fitted, to mean 0 and standard deviation 1."""
+    return SKLearnWrapper(StandardScaler())

@@ -1,0 +1,205 @@
+"""PeriodTrainer: one training period, from FreqAI's frame to a TrainedModel."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from sklearn.base import clone
+
+from ..dates import utc_dates
+from ..estimators.base import CandleRegressor
+from ..estimators.fit_task import FitTask, TrainingCandles
+from ..estimators.intervals import FEWEST
+from ..host.exceptions import as_operational_exception
+from ..store.trained_model import TrainedModel
+from .candles import Pipelines, require_finite, training_candles
+
+logger = logging.getLogger(__name__)
+
+FitFunction = Callable[[FitTask, FreqaiDataKitchen, CandleRegressor | None], CandleRegressor]
+
+
+@dataclass(frozen=True)
+class TrainingPeriod:
+    """Every candle of a training period, ready to be fitted, and what a model keeps of it.
+
+    :ivar frame: as FreqAI handed it over.
+    :ivar pipelines: fitted on the training rows.
+    :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
+    :ivar seconds: that the preparation took.
+    """
+
+    pair: str
+    frame: pd.DataFrame
+    candles: TrainingCandles
+    pipelines: Pipelines
+    feature_names: list[str]
+    label_names: list[str]
+    label_statistics: dict[str, dict[str, float]]
+    seconds: float
+
+    def context(self, n_rows: int) -> pd.DataFrame:
+        """Return the last raw rows, which precede what the model predicts first."""
+        return utc_dates(self.frame[["date", *self.feature_names]].tail(n_rows))
+
+
+class PeriodTrainer:
+    """Prepares training periods and trains estimators on them.
+
+    :param candle: length of a candle.
+    :param new_pipelines: makes pipelines that are not fitted yet, of a kitchen's threads.
+    :param fit: fits a task, here or in another process.
+    :param show_progress: whether a fit may show a progress bar.
+    """
+
+    def __init__(
+        self,
+        candle: pd.Timedelta,
+        new_pipelines: Callable[[FreqaiDataKitchen], Pipelines],
+        fit: FitFunction,
+        *,
+        show_progress: bool,
+    ) -> None:
+        self._candle = candle
+        self._new_pipelines = new_pipelines
+        self._fit = fit
+        self._show_progress = show_progress
+
+    def prepare(self, frame: pd.DataFrame, dk: FreqaiDataKitchen) -> TrainingPeriod:
+        """Fit the pipelines of a period, and all else that FreqAI saves beside its model.
+
+        :param frame: every candle of the period, with features and labels.
+        :param dk: which knows the names of both.
+        :raises OperationalException: if nothing sensible can be learned from it.
+        """
+        started = time.perf_counter()
+        with as_operational_exception(dk.pair):
+            if frame.empty:  # for instance in a bot that has paused and is about to load them
+                raise ValueError(
+                    "there are no candles of the training period. A bot loads them itself; for a "
+                    "backtest they have to be downloaded."
+                )
+            require_finite(frame, dk.training_features_list + dk.label_list)
+        features, labels = dk.filter_features(
+            frame, dk.training_features_list, dk.label_list, training_filter=True
+        )
+        data = dk.make_train_test_datasets(features, labels)
+        dk.fit_labels()  # live too, where fit_live_predictions_candles may be switched off later
+        pipelines = self._new_pipelines(dk)
+        dk.feature_pipeline, dk.label_pipeline = pipelines
+        with (
+            as_operational_exception(dk.pair),
+            numpy_seed(fit_seed(0, dk.pair, frame["date"].iloc[-1])),  # the same for candidates
+        ):
+            candles = training_candles(frame, data, pipelines, self._candle)
+        return TrainingPeriod(
+            pair=dk.pair,
+            frame=frame,
+            candles=candles,
+            pipelines=pipelines,
+            feature_names=dk.training_features_list,
+            label_names=dk.label_list,
+            label_statistics={name: dk.data[name] for name in ("labels_mean", "labels_std")},
+            seconds=time.perf_counter() - started,
+        )
+
+    def task(self, period: TrainingPeriod, estimator: CandleRegressor) -> FitTask:
+        """Make the fit of an estimator, with a seed of its own."""
+        last = period.frame["date"].iloc[-1]
+        changed = {}
+        for name, value in estimator.get_params().items():
+            if name.rpartition("__")[2] == "seed":  # of the estimator, or of a member of it
+                changed[name] = fit_seed(value, period.pair, last)
+            elif name.rpartition("__")[2] == "show_progress":
+                changed[name] = value and self._show_progress
+        own: CandleRegressor = clone(estimator).set_params(**changed)
+        return FitTask(own, period.candles)
+
+    def train(
+        self,
+        period: TrainingPeriod,
+        estimator: CandleRegressor,
+        dk: FreqaiDataKitchen,
+        previous: TrainedModel | None,
+        settings: Mapping[str, Any],
+    ) -> TrainedModel:
+        """Train one estimator.
+
+        :param previous: the model of the period before, to start from, or None.
+        :param settings: all that shapes the model, to be recorded in it.
+        :raises OperationalException: if nothing sensible can be learned from it.
+        """
+        days = dk.freqai_config["train_period_days"]
+        with as_operational_exception(
+            f"{period.pair}, {len(period.frame)} candles of train_period_days={days}"
+        ):
+            task = self.task(period, estimator)
+            fitted = self._fit(task, dk, None if previous is None else previous.estimator)
+        model = TrainedModel(
+            pair=period.pair,
+            candle=self._candle,
+            estimator=fitted,
+            feature_names=period.feature_names,
+            label_names=period.label_names,
+            feature_pipeline=period.pipelines.features,
+            label_pipeline=period.pipelines.labels,
+            label_statistics=period.label_statistics,
+            context=period.context(fitted.sequence_length - 1),
+            settings=settings,
+            train_seconds=period.seconds + fitted.fit_seconds_,
+            trained_until=pd.to_datetime(period.frame["date"].iloc[-1], utc=True),
+        )
+        declared = dk.freqai_config["feature_parameters"].get("label_period_candles", 0)
+        horizon = max(declared, n_unknown(period.frame[period.label_names]))
+        if horizon > declared:
+            logger.warning(
+                "%s: the last %d candles of the training period have no label, so labels look "
+                "further ahead than label_period_candles = %d says, and the last training labels "
+                "are made of validation prices. Raise it to %d.",
+                *(period.pair, horizon, declared, horizon),
+            )
+        model.measure(period.candles.features, period.candles.targets, horizon)
+        if settings.get("interval_coverage") is not None and model.intervals is None:
+            logger.warning(
+                "%s: no intervals around predictions, their columns are 0: %d validation targets, "
+                "and at least %d are needed. Raise data_split_parameters.test_size.",
+                period.pair,
+                len(fitted.valid_rows_),
+                FEWEST,
+            )
+        return model
+
+
+def n_unknown(labels: pd.DataFrame) -> int:
+    """Count the candles at the end of a frame whose labels are not known yet."""
+    known = np.flatnonzero(labels.notna().all(axis=1))
+    return len(labels) - 1 - int(known[-1]) if len(known) else len(labels)
+
+
+def fit_seed(seed: int, pair: str, last_candle: Any) -> int:
+    """Make a seed of its own for every training, whatever was trained before it.
+
+    :param last_candle: date of the training frame's last candle.
+    """
+    text = f"{seed} {pair} {pd.Timestamp(last_candle).timestamp():.0f}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+@contextmanager
+def numpy_seed(seed: int) -> Iterator[None]:
+    """Seed NumPy's global generator, from which pipeline steps (noise, SVM) draw, for a while."""
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)

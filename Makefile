@@ -4,7 +4,7 @@ BIN := .venv/bin
 OFFLINE := -c config/config.json -c config/offline.json
 
 .PHONY: install data backtest hyperopt dry-run report compare bench docs docs-serve tutorial dist \
-	test test-live test-browser soak soak-faults lint type check clean
+	test test-unit test-live test-slow test-browser soak soak-faults lint type check clean
 
 install: .venv/.installed
 
@@ -43,14 +43,20 @@ dry-run: install
 	@$(BIN)/freqtrade create-userdir --userdir user_data >/dev/null 2>&1
 	@$(BIN)/python -m tests.exchange.dry_run
 
-# The bots of the second line wait for real minutes; what fails once on a busy machine has to fail twice.
+# Both at once, as bots mostly wait.
 test: install
+	@$(MAKE) -j2 test-unit test-live
+
+test-unit: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Bots against an exchange on this machine, for some real minutes; what fails once on a busy machine has to fail twice.
+test-live: install
 	$(BIN)/python -m pytest -m live || $(BIN)/python -m pytest -m live --last-failed
 
-# Bots against an exchange on this machine, for some real minutes.
-test-live: install
-	$(BIN)/python -m pytest -m live
+# The rest: more settings, more damage, more deaths, and a package that is built and installed.
+test-slow: install
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 # Opens the pages in Chromium: apt-get install chromium.
 test-browser: install
@@ -88,9 +94,9 @@ dist: install
 	rm -rf dist
 	$(BIN)/python -m hatchling build
 	$(BIN)/twine check --strict dist/*
-	$(BIN)/python -m pytest tests/contracts/test_dist.py
+	$(BIN)/python -m pytest -m slow tests/contracts/test_dist.py
 
-check: lint type docs test
+check: lint type docs test test-slow
 
 clean:
 	rm -rf .venv

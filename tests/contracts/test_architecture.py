@@ -5,6 +5,8 @@ import re
 import statistics
 from pathlib import Path
 
+from tests.contracts.test_imports import imports_of, room_of
+
 import freqai_rnn
 
 PACKAGE = Path(freqai_rnn.__file__).parent
@@ -60,3 +62,30 @@ def test_modules_and_functions_are_short():
     breaches += [f"{function}: {lines} lines" for function, lines in functions if lines > 50]
     assert not breaches, "\n".join(breaches)
     assert statistics.median(lines for _, lines in functions) <= 10
+
+
+def rooms() -> dict[str, set[str]]:
+    """Which rooms, folders all, each one imports from."""
+    found: dict[str, set[str]] = {room_of(m): set() for m in MODULES if "/" in m}
+    for module in MODULES:
+        if "/" in module:
+            above = {room_of(name) for name in imports_of(module)[0]} & found.keys()
+            found[room_of(module)] |= above - {room_of(module)}
+    return found
+
+
+def reach(arrows: dict[str, set[str]], room: str) -> set[str]:
+    return arrows[room].union(*(reach(arrows, below) for below in arrows[room]))
+
+
+def test_the_picture_shows_the_imports_that_no_longer_way_shows():
+    arrows = rooms()
+    needed = {
+        (room, below)
+        for room, others in arrows.items()
+        for below in others
+        if not any(below in reach(arrows, other) for other in others - {below})
+    }
+    drawn = re.findall(r"^    (\w+)(?:\[.*?\])? --> (\w+)", PAGE.read_text(), flags=re.MULTILINE)
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == needed

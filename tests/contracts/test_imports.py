@@ -16,36 +16,47 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 
 # room: the rooms of this package that it may import from; its own always. A room is a folder, or
 # a module beside the folders.
+GROUND = {"columns", "dates", "errors", "files", "metrics", "rules"}
 ALLOWED: dict[str, set[str]] = {
-    "columns": set(),
-    "errors": set(),
-    "files": set(),
-    "metrics": set(),
+    **{name: set() for name in GROUND},
     "sample_data": {"files"},
-    "network": {"errors"},
-    "estimators": {"errors", "network"},
-    "parallel": {"__init__", "network", "estimators"},
-    "freqai": {"columns", "errors", "files", "metrics", "estimators", "parallel"},
-    "evaluation": {"columns", "files", "metrics", "estimators"},
+    "network": GROUND,
+    "estimators": GROUND | {"network"},
+    "parallel": GROUND | {"__init__", "estimators"},
+    "settings": GROUND | {"estimators", "parallel"},
+    "store": GROUND | {"estimators"},
+    "host": GROUND | {"store"},
+    "training": GROUND | {"estimators", "parallel", "store", "host"},
+    "freqai": GROUND | {"estimators", "parallel", "settings", "store", "host", "training"},
+    "deployment": GROUND | {"store", "freqai"},
+    "evaluation": GROUND | {"estimators", "store"},
+    "checks": GROUND | {"settings", "store", "host", "training", "freqai", "evaluation"},
     "__init__": {"estimators", "network"},
-    "checks": {"evaluation", "freqai"},
-    "commands": {"__init__", "files", "sample_data", "evaluation", "freqai", "checks"},
+    "commands": GROUND
+    | {"__init__", "sample_data", "freqai", "deployment", "evaluation", "checks"},
     "__main__": {"commands"},
-    "freqai_model": {"estimators", "freqai"},
 }
 # room: what it may import from outside the standard library
 LIBRARIES: dict[str, set[str]] = {
     "metrics": {"numpy", "pandas"},
+    "dates": {"numpy", "pandas"},
+    "rules": set(),
     "network": {"numpy", "torch", "tqdm"},
-    "estimators": {"joblib", "lightgbm", "numpy", "sklearn", "torch"},
+    "estimators": {"joblib", "lightgbm", "numpy", "sklearn", "threadpoolctl", "torch"},
 }
 # room: the modules of estimators/ that it imports: what all estimators share
 ESTIMATORS: dict[str, set[str]] = {
-    "freqai": {"base", "fit_task", "intervals"},  # the last one knows of errors only
+    "settings": {"base", "intervals"},  # the last one knows of errors only
+    "store": {"base", "intervals"},
+    "training": {"base", "fit_task", "intervals"},
+    "freqai": {"base", "fit_task"},
     "evaluation": {"calibration"},  # how one is scaled
 }
 FREQTRADE = {"freqtrade", "datasieve"}
-KNOW_FREQTRADE = ("freqai/", "evaluation/backtests/")
+KNOW_FREQTRADE = (
+    *("settings/", "host/", "training/", "freqai/", "checks/"),
+    "evaluation/backtests/",
+)
 
 BLOCK = """
 import sys
@@ -79,7 +90,7 @@ BRINGS_NO = {
     "freqai_rnn": FREQTRADE | {"dask", "distributed"},
     "freqai_rnn.parallel.fits_ahead": FREQTRADE | {"dask", "distributed"},
     "freqai_rnn.estimators.fit_task": FREQTRADE | {"dask", "distributed"},
-    "freqai_rnn.freqai.trained_model": {"freqtrade", "dask", "distributed"},
+    "freqai_rnn.store.trained_model": {"freqtrade", "dask", "distributed"},
 }
 IMPORT_THEM = f"""
 import importlib, sys

@@ -48,9 +48,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
         f"{cell}, not averaged": {"n_checkpoints": 1},
         f"{cell}, patience 3": {"early_stopping_patience": 3},
         f"{cell}, patience 15": {"early_stopping_patience": 15},
-        f"{cell}, one layer": {"num_layers": 1},
+        f"{cell}, two layers": {"num_layers": 2},
         f"{cell}{SCALED_LOSS}": {},
-        f"{cell}, one layer of 64": {"num_layers": 1, "hidden_size": 64},
+        f"{cell}, layer of 64": {"hidden_size": 64},
     }.items()
 }
 LIGHTGBM, RIDGE, POOLED_RIDGE, ENSEMBLE, ZERO = (
@@ -253,7 +253,7 @@ def estimator(model: str, seed: int) -> CandleRegressor:
     """The ensemble, or any of the networks, unfitted."""
     if model == ENSEMBLE:
         found = EnsembleRegressor(validation_gap=HORIZON)
-        seeds = {f"{name}__seed": seed for name, _ in found.members}
+        seeds = {name: seed for name in found.parameter_names() if name.endswith("__seed")}
         return found.set_params(**seeds, device="cpu", show_progress=False)
     return RecurrentRegressor(
         **NETWORKS[model],

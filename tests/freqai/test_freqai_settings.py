@@ -200,7 +200,7 @@ REFUSED = {
     "test_size": (
         "freqai.data_split_parameters.test_size",
         1.5,
-        ["freqai.data_split_parameters.test_size must be a number of at least 0 and below 1", "got 1.5"],
+        ["data_split_parameters.test_size must be a number of at least 0 and below 1", "1.5"],
     ),
     "label_period_candles": (
         f"{FEATURES}.label_period_candles",

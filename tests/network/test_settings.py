@@ -14,7 +14,7 @@ DEFAULTS = {
     "cell_type": "lstm",
     "sequence_length": 24,
     "hidden_size": 128,
-    "num_layers": 2,
+    "num_layers": 1,
     "dropout": 0.2,
     "initial_memory": 0.5,
     "learning_rate": 1e-3,

@@ -1,7 +1,5 @@
 """EnsembleRegressor: members that differ in kind, each on an honest scale, averaged.
 
-Imports the other estimators.
-
 Weights that are free to follow a few hundred overlapping labels follow their noise, so they start
 from equal ones and move as far as members differ in R²: not for returns, where no R² is more than a
 few percent, but for labels that one member can predict and another cannot.
@@ -38,8 +36,8 @@ Members = Sequence[tuple[str, CandleRegressor]]
 def default_members() -> Members:
     """Return an LSTM, a GRU, LightGBM and a line; the ensemble scales them, so they need not."""
     return (
-        ("lstm", RecurrentRegressor(cell_type="lstm", num_layers=1, calibration=None)),
-        ("gru", RecurrentRegressor(cell_type="gru", num_layers=1, calibration=None)),
+        ("lstm", RecurrentRegressor(cell_type="lstm", calibration=None)),
+        ("gru", RecurrentRegressor(cell_type="gru", calibration=None)),
         ("lightgbm", TreesRegressor()),
         ("ridge", RidgeRegressor()),
     )

@@ -68,7 +68,7 @@ class RecurrentRegressor(CandleRegressor):
     cell_type: str = "lstm"
     sequence_length: int = 24
     hidden_size: int = 128
-    num_layers: int = 2
+    num_layers: int = 1
     dropout: float = 0.2
     initial_memory: float = 0.5
     learning_rate: float = 1e-3

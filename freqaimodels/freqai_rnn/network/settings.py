@@ -57,7 +57,7 @@ class Settings:
     cell_type: str = setting("lstm", one_of("lstm", "gru"))
     sequence_length: int = setting(24, whole(1))
     hidden_size: int = setting(128, whole(2, 4096))
-    num_layers: int = setting(2, whole(1, 64))
+    num_layers: int = setting(1, whole(1, 64))
     dropout: float = setting(0.2, real(0, 1))
     initial_memory: float = setting(0.5, real(0, above=True))
     learning_rate: float = setting(1e-3, real(0, above=True))

@@ -5,6 +5,6 @@ from freqai_rnn.freqai.model import RecurrentFreqaiModel
 
 
 class EnsembleRegressor(RecurrentFreqaiModel):
-    """Predicts the labels of the strategy with the mean of several kinds of model."""
+    """The mean of several kinds of model, as a predictor of the labels of the strategy."""
 
     prototype = freqai_rnn.EnsembleRegressor()

@@ -5,6 +5,6 @@ from freqai_rnn.freqai.model import RecurrentFreqaiModel
 
 
 class GRURegressor(RecurrentFreqaiModel):
-    """Predicts the labels of the strategy with GRU layers over windows of candles."""
+    """GRU layers over windows of candles, as a predictor of the labels of the strategy."""
 
     prototype = RecurrentRegressor(cell_type="gru")

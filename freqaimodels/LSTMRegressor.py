@@ -5,6 +5,6 @@ from freqai_rnn.freqai.model import RecurrentFreqaiModel
 
 
 class LSTMRegressor(RecurrentFreqaiModel):
-    """Predicts the labels of the strategy with LSTM layers over windows of candles."""
+    """LSTM layers over windows of candles, as a predictor of the labels of the strategy."""
 
     prototype = RecurrentRegressor(cell_type="lstm")

@@ -46,7 +46,7 @@ def run(*arguments: str, output: Path) -> dict:
 def test_quality_measures_any_folder_of_candles(folder, tmp_path):
     models = ["lightgbm", "ridge, pooled", LINE, "zero"]
     found = run(
-        *("quality", "--datadir", str(folder), "--labels", "return", "--windows", "1"),
+        *("quality", "--datadir", str(folder), "--labels", "return", "--slices", "1"),
         *("--models", *models),
         output=tmp_path,
     )
@@ -60,7 +60,7 @@ def test_quality_measures_any_folder_of_candles(folder, tmp_path):
         assert scores[name]["error of next IC"] > 0
 
 
-def test_windows_are_of_the_pairs_and_days_asked_for(folder):
+def test_slices_are_of_the_pairs_and_days_asked_for(folder):
     market = Market(str(folder), "1h", "20171001-20180620")
     (task,) = forecasts.tasks([market], ["return"], pairs=["TWO/EUR"])
     assert task.pair == "TWO/EUR"

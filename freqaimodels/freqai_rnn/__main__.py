@@ -1,4 +1,4 @@
-"""Runs ``freqai-rnn``, or ``python -m freqai_rnn``, with a subcommand such as ``report``.
+"""The command line: ``freqai-rnn``, or ``python -m freqai_rnn``, and a subcommand.
 
 A subcommand is a module of ``commands``: a function that adds its parser and sets ``run``, listed
 in SUBCOMMANDS.

@@ -1,4 +1,4 @@
-"""Names the columns that stand beside a label. Imports nothing."""
+"""Names of the columns that stand beside a label."""
 
 from __future__ import annotations
 

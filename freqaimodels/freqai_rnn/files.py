@@ -1,4 +1,4 @@
-"""Writes files; nothing else in this package does. Imports nothing of ours."""
+"""Files, written whole or not at all; nothing else in this package writes any."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from freqai_rnn.parallel.memory import keep_freed_memory
+from freqai_rnn.parallel.allocator import keep_freed_memory
 
 PARTS = (
     *("step", "fit", "memory", "parallel", "backtest", "deployed"),
@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         "--timeframe", nargs="+", default=["1h"], help="default: 1h; the sample has 30m and 4h too"
     )
     walk.add_argument("--timerange", default="", help="as freqtrade's, 20200101-20220630")
-    walk.add_argument("--windows", type=int, metavar="N", help="per pair; default: 16")
+    walk.add_argument("--slices", type=int, metavar="N", help="per pair; default: 16")
     walk.add_argument("--labels", nargs="+", default=["return", "log range"])
     walk.add_argument("--models", nargs="+", metavar="MODEL", help="default: all")
     walk.add_argument("--seeds", type=int, default=1)
@@ -102,7 +102,7 @@ def walk_forward(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
     ]
     options = {
         "pairs": arguments.pairs,
-        "n_windows": arguments.windows,
+        "n_slices": arguments.slices,
         "output": arguments.output,
         "n_jobs": os.cpu_count() or 1,
     }

@@ -162,7 +162,7 @@ def rows_of(covered: pd.DataFrame) -> list[Row]:
             [one["width / EWMA band"]],
             target=1.05,
             at_least=False,
-            note=f"{one['n']} coin-windows; they held {one['all']} % of 80 %",
+            note=f"{one['n']} slices; they held {one['all']} % of 80 %",
         )
         for _, one in covered.iterrows()
     ]

@@ -64,17 +64,17 @@ FEATURES_CUT = 4.0
 
 
 class Plan(NamedTuple):
-    """Rows that train and test each model, and into how many test windows a pair's candles go.
+    """Rows that train and test each model, and into how many test slices a pair's candles go.
 
     For a range half of them, as models differ far more there.
     """
 
     n_train: int = 5000
     n_test: int = 720
-    n_windows: int = 16
+    n_slices: int = 16
 
 
-PLANS = {"30m": Plan(n_windows=14), "4h": Plan(2000, 180, 12)}
+PLANS = {"30m": Plan(n_slices=14), "4h": Plan(2000, 180, 12)}
 
 
 def plan_of(timeframe: str) -> Plan:
@@ -82,7 +82,7 @@ def plan_of(timeframe: str) -> Plan:
 
 
 class Task(NamedTuple):
-    """One pair and window: its training rows precede its test rows."""
+    """One pair and slice: its training rows precede its test rows."""
 
     market: Market
     pair: str
@@ -123,12 +123,12 @@ def tasks(
     *,
     pairs: list[str] | None = None,
     seeds: int = 1,
-    n_windows: int | None = None,
+    n_slices: int | None = None,
 ) -> list[Task]:
-    """All coin-windows; those of a pair are spread evenly over its candles, without overlap.
+    """All slices; those of a pair are spread evenly over its candles, without overlap.
 
     :param pairs: of those that there are candles of; None takes all.
-    :param n_windows: per pair; None takes those of the plan.
+    :param n_slices: per pair; None takes those of the plan.
     """
     out = []
     for market, label in itertools.product(markets, labels):
@@ -142,7 +142,7 @@ def tasks(
                     f"{pair} of {market.folder} has {len(features)} candles, too few to train on "
                     f"{plan.n_train} and test on {plan.n_test}."
                 )
-            wanted = n_windows or plan.n_windows
+            wanted = n_slices or plan.n_slices
             wanted = wanted if label == "return" else max(wanted // 2, 1)
             starts = np.linspace(first, last, min(wanted, (last - first) // plan.n_test + 1))
             out += [
@@ -374,7 +374,7 @@ def walk_forward(
     parts = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(stored)(task, models, folder) for task in found
     )
-    progress = tqdm(parts, total=len(found), desc="walk forward", unit="window", disable=None)
+    progress = tqdm(parts, total=len(found), desc="walk forward", unit="slice", disable=None)
     return {
         task: [pd.read_feather(path) for path in paths]
         for task, paths in zip(found, progress, strict=True)

@@ -46,7 +46,7 @@ def measure(market: Market, models: list[str] | None, **options: Any) -> dict[st
     return {
         "rows": [asdict(row) for row in rows_of(scored, called)],
         "tables": {
-            f"{len(found)} windows of {market.name}, signs redrawn": _readable(scored),
+            f"{len(found)} slices of {market.name}, signs redrawn": _readable(scored),
             "What reports say of them": _readable(called),
         },
         "scores": scored.to_dict("records"),
@@ -71,7 +71,7 @@ def _readable(found: pd.DataFrame) -> list[list[str]]:
 
 
 def scores(found: dict[forecasts.Task, list[pd.DataFrame]], models: list[str]) -> pd.DataFrame:
-    """Every score of every model: those within a window, which this project used, and its own."""
+    """Every score of every model: those within a slice, which this project used, and its own."""
     gathered = quality.gather(found, models)
     # signs are drawn for each pair and time, so that a drawing of a pair depends on no other
     drawing = gathered.rows["pair"] + gathered.rows["redrawn"].astype(str)
@@ -79,7 +79,7 @@ def scores(found: dict[forecasts.Task, list[pd.DataFrame]], models: list[str]) -
     out = []
     for model in gathered.models:
         row: dict[str, Any] = {"predictions": model}
-        for name, one in {**_within_windows(gathered, model), **_over_all(gathered, model)}.items():
+        for name, one in {**_within_slices(gathered, model), **_over_all(gathered, model)}.items():
             row[name], row[f"error of {name}"] = one.estimate
         out.append(row)
     return pd.DataFrame(out)
@@ -94,25 +94,25 @@ def _over_all(found: Forecasts, model: str) -> dict[str, Jackknifed]:
     return {name: jackknife(found, model, of) for name, of in plain.items()}
 
 
-def _within_windows(found: Forecasts, model: str) -> dict[str, Jackknifed]:
-    """The old ones: means over windows of what takes the window's own means out."""
+def _within_slices(found: Forecasts, model: str) -> dict[str, Jackknifed]:
+    """The old ones: means over slices of what takes the slice's own means out."""
     rows = found.rows.assign(realised=found.outcomes.realised, predicted=found.rows[model])
     rows["scaled"] = rows["realised"] / found.outcomes.volatility
-    by_window = [
+    by_slice = [
         {
             "cluster": part["cluster"].iloc[0],
-            "rank IC within a window": _correlation(part.rank()),
-            "IC within a window": _correlation(part),
-            "gain over the window's mean exposure": _gain(part),
+            "rank IC within a slice": _correlation(part.rank()),
+            "IC within a slice": _correlation(part),
+            "gain over the slice's mean exposure": _gain(part),
         }
         for _, part in rows.groupby(["cluster", "pair", "start"])[
             ["realised", "predicted", "cluster", "scaled"]
         ]
     ]
-    windows = pd.DataFrame(by_window)
+    slices = pd.DataFrame(by_slice)
     out = {}
-    for name in windows.columns.drop("cluster"):
-        sums = windows.groupby("cluster")[name].agg(["sum", "count"])
+    for name in slices.columns.drop("cluster"):
+        sums = slices.groupby("cluster")[name].agg(["sum", "count"])
         total = sums.sum()
         without = (total["sum"] - sums["sum"]) / (total["count"] - sums["count"])
         out[name] = Jackknifed(total["sum"] / total["count"], without.to_numpy())
@@ -132,7 +132,7 @@ def _gain(part: pd.DataFrame) -> float:
 def reports(found: dict[forecasts.Task, list[pd.DataFrame]], models: list[str]) -> pd.DataFrame:
     """What a report finds in runs with nothing to find: how many it calls predictive, its tenths.
 
-    A run is of all pairs and three test windows in a row, as of a backtest of three slices.
+    A run is of all pairs and three test slices in a row, as of a backtest of three slices.
     """
     by_run: dict[tuple[int, int], dict[forecasts.Task, list[pd.DataFrame]]] = {}
     for pair in {task.pair for task in found}:

@@ -1,6 +1,6 @@
 """How good out-of-sample predictions are, and how surely: every model, one line of reversal, zero.
 
-Scores are sums over all windows of a market at once. Errors come from a jackknife over calendar
+Scores are sums over all slices of a market at once. Errors come from a jackknife over calendar
 months: coins of a month move together, whatever exchange they are of.
 """
 
@@ -224,7 +224,7 @@ def readable(summary: pd.DataFrame) -> Iterator[tuple[str, list[list[str]]]]:
             seconds = one["cpu_seconds"]
             shown = "" if np.isnan(seconds) else f"{seconds:.2f}"
             rows.append([*cells, _cell(one, "beyond reversal", ".3f"), shown])
-        yield f"{market}, {label}, {part['n'].iloc[0]} windows", rows
+        yield f"{market}, {label}, {part['n'].iloc[0]} slices", rows
 
 
 def _cell(row: pd.Series, name: str, form: str) -> str:
@@ -246,6 +246,6 @@ def rows_of(summary: pd.DataFrame) -> list[Row]:
             continue
         smallest = POWER * float(part[f"error of {name}"].median())
         what = f"{market} {label}: smallest difference in {SHARPEST} that can be seen"
-        note = f"{part['n'].iloc[0]} windows, errors by month"
+        note = f"{part['n'].iloc[0]} slices, errors by month"
         out.append(Row("quality", what, [smallest], unit="", note=note))
     return out

@@ -89,3 +89,31 @@ def test_the_picture_shows_the_imports_that_no_longer_way_shows():
     drawn = re.findall(r"^    (\w+)(?:\[.*?\])? --> (\w+)", PAGE.read_text(), flags=re.MULTILINE)
     assert len(drawn) == len(set(drawn))
     assert set(drawn) == needed
+
+
+def docstrings() -> tuple[dict[str, str], dict[str, str]]:
+    """The first line of each docstring, by place: of modules and classes, and of functions."""
+    things, functions = {}, {}
+    for module in MODULES:
+        tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                text = ast.get_docstring(node)
+                place = f"{module} {getattr(node, 'name', '')}"
+                if text and isinstance(node, ast.FunctionDef):
+                    functions[place] = text.splitlines()[0]
+                elif text:
+                    things[place] = text.splitlines()[0]
+    return things, functions
+
+
+def test_modules_and_classes_are_described_as_things_and_recite_no_imports():
+    things, functions = docstrings()
+    verbs = {text.split()[0].rstrip(".,:") for text in functions.values()}
+    third_persons = {f"{verb}{end}" for verb in verbs for end in ("s", "es")} | {"Is", "Holds"}
+    breaches = [
+        f"{place}: {text}"
+        for place, text in things.items()
+        if (text.split()[0] in third_persons and text.split()[1] != "of") or "Imports " in text
+    ]
+    assert not breaches, "\n".join(breaches)

@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": GROUND | {"estimators", "parallel", "store", "host"},
     "freqai": GROUND | {"estimators", "parallel", "settings", "store", "host", "training"},
     "deployment": GROUND | {"store", "freqai"},
-    "evaluation": GROUND | {"estimators", "store"},
+    "evaluation": GROUND | {"__init__", "estimators", "store"},
     "checks": GROUND | {"settings", "store", "host", "training", "freqai", "evaluation"},
     "__init__": {"estimators", "network"},
     "commands": GROUND

@@ -99,7 +99,7 @@ def test_every_setting_is_an_argument_of_the_estimator_or_shapes_none():
 
 def test_a_wrong_row_is_noticed():
     expected = defined(Settings, {"hidden_size"})
-    right = ["`hidden_size`", "128", "a whole number of at least 2", ""]
+    right = ["`hidden_size`", "128", "a whole number from 2 to 4,096", ""]
     assert differences(described([right]), expected) == []
     for n, wrong in enumerate(("`hiden_size`", "64", "a whole number of at least 1")):
         row = [*right[:n], wrong, *right[n + 1 :]]

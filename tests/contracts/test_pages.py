@@ -26,7 +26,7 @@ from tests.contracts.pages import (
 from freqai_rnn import EnsembleRegressor, RecurrentRegressor
 from freqai_rnn.settings.model_settings import estimator_from_config, parallelism_from_config
 
-LANGUAGES = {"sh", "powershell", "python", "json", "text"}
+LANGUAGES = {"sh", "powershell", "python", "json", "mermaid", "text"}
 # Where a name of the pages may come from: our code, and what of freqtrade a configuration names.
 OURS = ("freqaimodels", "strategies", "config", "tests")
 FREQTRADE = ("config_schema", "commands", "freqai")
@@ -164,7 +164,7 @@ def test_the_log_line_of_a_training_is_worded_as_shown():
 
 
 def test_the_site_has_every_page_once_in_its_navigation():
-    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    config = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), yaml.BaseLoader)
 
     def files(entries: list) -> list[str]:
         targets = [next(iter(entry.values())) for entry in entries]

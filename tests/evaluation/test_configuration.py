@@ -9,7 +9,7 @@ from freqai_rnn.evaluation.backtests.configuration import (
     candle_length,
     label_definitions,
     read_configuration,
-    time_window,
+    read_timerange,
 )
 from freqai_rnn.evaluation.backtests.results import last_backtest
 
@@ -28,7 +28,7 @@ def test_later_configuration_wins_and_named_files_lose(tmp_path):
 @pytest.mark.parametrize("text", ["2019", "20190601", "a-b", "20190601-2019"])
 def test_timerange_of_another_form_is_an_error(text):
     with pytest.raises(ValueError, match="timerange must be YYYYMMDD-YYYYMMDD"):
-        time_window(text)
+        read_timerange(text)
 
 
 def test_label_definition_needs_an_equals_sign():
@@ -89,7 +89,7 @@ def test_timeframe_without_a_fixed_length_is_an_error(timeframe):
 )
 def test_timerange_is_read_as_freqtrade_reads_it(text, first, stop):
     expected = [day and pd.Timestamp(day, tz="UTC") for day in (first, stop)]
-    assert list(time_window(text)) == expected
+    assert list(read_timerange(text)) == expected
 
 
 def write_result(path: Path, identifier: str, *, whole: bool = True) -> None:

@@ -1,6 +1,6 @@
 """Scores on what nobody can predict: real candles whose returns got their signs drawn anew.
 
-A rule that bets on reversal has to score 0 there. What takes the mean of an evaluated window out of
+A rule that bets on reversal has to score 0 there. What takes the mean of an evaluated slice out of
 prices or predictions does not, and is shown not to.
 """
 
@@ -52,7 +52,7 @@ def placebo() -> list[pd.DataFrame]:
     return frames
 
 
-def windows() -> list[pd.DataFrame]:
+def slices() -> list[pd.DataFrame]:
     return [
         frame.iloc[first : first + WINDOW]
         for frame in placebo()
@@ -65,8 +65,8 @@ def mean_in_errors(values: list[float]) -> float:
     return float(np.mean(values) / (np.std(values, ddof=1) / np.sqrt(len(values))))
 
 
-def test_there_are_enough_windows():
-    assert len(windows()) >= 500
+def test_there_are_enough_slices():
+    assert len(slices()) >= 500
 
 
 def test_a_redrawn_price_is_made_of_the_same_moves():
@@ -89,10 +89,10 @@ def test_a_score_of_reversal_is_zero_where_nothing_can_be_predicted(name, line):
 
 @pytest.mark.parametrize("line", LINES)
 @pytest.mark.parametrize("name", WITHIN_A_WINDOW)
-def test_a_correlation_within_a_window_flatters_reversal(name, line):
-    """Why no score here takes out a mean that only the window itself knows."""
+def test_a_correlation_within_a_slice_flatters_reversal(name, line):
+    """Why no score here takes out a mean that only the slice itself knows."""
     of = WITHIN_A_WINDOW[name]
-    values = [of(outcomes_of(frame), frame[line].to_numpy()) for frame in windows()]
+    values = [of(outcomes_of(frame), frame[line].to_numpy()) for frame in slices()]
     assert mean_in_errors(values) > 3
 
 

@@ -14,7 +14,7 @@ from tests.evaluation.freqai_files import START, StoredBacktest, flat, noisy, pe
 
 from freqai_rnn import metrics
 from freqai_rnn.__main__ import main
-from freqai_rnn.evaluation.backtests.configuration import read_configuration, time_window
+from freqai_rnn.evaluation.backtests.configuration import read_configuration, read_timerange
 from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
 from freqai_rnn.evaluation.pages.figures import Chart
 from freqai_rnn.evaluation.pages.html import Box, Cell, Charts, Column, Heading, Record, Table, page
@@ -236,7 +236,7 @@ def test_of_overlapping_slices_the_model_trained_last_counts(backtest):
 
 
 def test_timerange_selects_candles(backtest):
-    (run,) = runs_of(backtest, timerange=time_window("20240302-20240304"))
+    (run,) = runs_of(backtest, timerange=read_timerange("20240302-20240304"))
     assert len(run.candles) == 2 * 48
     assert run.candles["date"].min() == pd.Timestamp("2024-03-02", tz="UTC")
 

@@ -121,6 +121,15 @@ class Host:
             files.append(path)
         return files
 
+    def read_config(self, overlay: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The configuration as a backtest reads it."""
+        arguments = {
+            "config": [str(path) for path in self.config(overlay)],
+            "user_data_dir": str(self.user_data),
+            "datadir": str(self.candles),
+        }
+        return Configuration(arguments, RunMode.BACKTEST).get_config()
+
     def run(
         self,
         command: str,
@@ -190,14 +199,7 @@ class Host:
 
     def features(self, pair: str, overlay: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Date and features of every candle from 40 days before the timerange, through FreqAI."""
-        config = Configuration(
-            {
-                "config": [str(path) for path in self.config(overlay)],
-                "user_data_dir": str(self.user_data),
-                "datadir": str(self.candles),
-            },
-            RunMode.BACKTEST,
-        ).get_config()
+        config = self.read_config(overlay)
         strategy = StrategyResolver.load_strategy(config)
         candles = load_pair_history(pair=pair, timeframe="1h", datadir=self.candles)
         date = candles["date"]
@@ -208,6 +210,13 @@ class Host:
         )
         kitchen.find_features(frame)
         return frame[["date", *kitchen.training_features_list]]
+
+
+def one_value(path: str, value: Any) -> dict[str, Any]:
+    """A configuration: ``one_value("a.b", 1)`` is {"a": {"b": 1}}."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
 
 
 def recording(**feature_parameters: Any) -> dict[str, Any]:

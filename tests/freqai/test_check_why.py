@@ -54,8 +54,11 @@ def summary(host: Host) -> dict[str, Any]:
     return dict(last_backtest(host.user_data / "backtest_results", "test").summary)
 
 
+ENTERS = {"tiny": {"enters": True}}
+
+
 def test_every_candle_has_one_reason_and_the_trades_are_freqtrades(host):
-    overlay = {**TWO_PAIRS, "max_open_trades": 1}
+    overlay = TWO_PAIRS | ENTERS | {"max_open_trades": 1}
     backtest(host, overlay)
     found, result = counted(host, overlay=overlay), summary(host)
     assert sum(found.values()) == 2 * N_CANDLES
@@ -118,7 +121,7 @@ def test_a_window_whose_training_failed_has_no_prediction(host):
 
 def test_without_a_result_it_is_not_known_what_became_of_a_wish(trained):
     """Its backtest exported no trades."""
-    found = counted(trained, overlay=TWO_PAIRS)
+    found = counted(trained, overlay=TWO_PAIRS | ENTERS)
     assert found[why.UNKNOWN] > 0
     assert why.ENTERED not in found
 
@@ -156,7 +159,7 @@ def bot(host: Host) -> Host:
     return host
 
 
-BOT = {"timerange": ""}
+BOT = {"timerange": ""} | ENTERS
 
 
 def test_a_bots_candles_are_those_it_has_predicted(bot, tmp_path):

@@ -1,23 +1,12 @@
 """Changed settings never meet old models; contradicting ones are refused before any training."""
 
 import json
-import sys
-from typing import Any
 
 import cloudpickle
 import pandas as pd
 import pytest
-from tests.freqai.freqtrade_host import LABEL, MIDDLE, START, STOP
+from tests.freqai.freqtrade_host import LABEL, MIDDLE, START, STOP, one_value
 
-
-def overlay(path: str, value: Any) -> dict[str, Any]:
-    """A configuration with one value: ``overlay("a.b", 1)`` is {"a": {"b": 1}}."""
-    for key in reversed(path.split(".")):
-        value = {key: value}
-    return value
-
-
-ABSENT = "cuda" if sys.platform == "darwin" else "mps"
 MODEL, FEATURES = "freqai.model_training_parameters", "freqai.feature_parameters"
 
 
@@ -25,25 +14,14 @@ MODEL, FEATURES = "freqai.model_training_parameters", "freqai.feature_parameters
     ("path", "value", "logged"),
     [
         (f"{MODEL}.hidden_size", 10, "hidden_size 8 -> 10"),
-        (f"{MODEL}.seed", 7, "seed 42 -> 7"),
-        (f"{MODEL}.weight_decay", 0.1, "weight_decay 0.0 -> 0.1"),
-        (f"{MODEL}.n_checkpoints", 1, "n_checkpoints 2 -> 1"),
-        (f"{MODEL}.sequence_length", 7, "sequence_length 6 -> 7"),
-        (f"{FEATURES}.weight_factor", 0.5, "weight_factor 0 -> 0.5"),
         (f"{FEATURES}.label_period_candles", 2, "label_period_candles 3 -> 2"),
-        (f"{FEATURES}.DI_threshold", 0.5, "DI_threshold 0 -> 0.5"),
-        (f"{FEATURES}.buffer_train_data_candles", 5, "buffer_train_data_candles 0 -> 5"),
-        (f"{FEATURES}.noise_standard_deviation", 0.1, "noise_standard_deviation"),
-        ("freqai.data_split_parameters.test_size", 0.2, "test_size 0.15 -> 0.2"),
-        ("freqai.train_period_days", 18, "train_period_days 20 -> 18"),
-        ("freqai.continual_learning", True, "continual_learning False -> True"),
         ("freqaimodel", "GRURegressor", "cell_type lstm -> gru"),
     ],
     ids=lambda value: str(value).rpartition(".")[2],
 )
 def test_a_changed_setting_never_meets_old_predictions(trained, trained_host, path, value, logged):
     before = trained_host[1].predictions()
-    changed = trained.backtest(overlay=overlay(path, value))
+    changed = trained.backtest(overlay=one_value(path, value))
     assert changed.n_trainings == 2
     (said,) = [line for line in changed.log.splitlines() if "Settings changed" in line]
     assert said.startswith("WARNING")
@@ -83,22 +61,6 @@ class MinMaxRegressor(RecurrentFreqaiModel):
 """
 
 
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        (f"{MODEL}.device", "auto"),
-        (f"{MODEL}.show_progress", False),
-        (f"{MODEL}.n_jobs", 2),
-        ("freqai.live_retrain_hours", 1),
-        ("freqai.conv_width", 6),
-        ("max_open_trades", 1),
-    ],
-    ids=lambda value: str(value).rpartition(".")[2],
-)
-def test_what_does_not_shape_a_model_trains_nothing(trained, path, value):
-    assert trained.backtest(overlay=overlay(path, value)).n_trainings == 0
-
-
 def test_a_longer_timerange_trains_only_what_is_new(trained):
     run = trained.backtest(overlay={"timerange": "20190601-20190612"})
     assert run.n_trainings == 1
@@ -129,66 +91,30 @@ def test_live_predictions_are_found_by_the_plain_identifier(host):
 # --- refused before any training
 
 REFUSED = {
-    "unknown": (
+    "a setting of the model": (
         f"{MODEL}.hiden_size",
         16,
         ["hiden_size (= 16) is not a setting; did you mean hidden_size?"],
     ),
-    "out of range": (f"{MODEL}.dropout", 1.5, ["dropout must be", "below 1, got 1.5"]),
-    "unknown, near n_jobs": (
-        f"{MODEL}.n_job",
-        2,
-        ["n_job (= 2) is not a setting; did you mean n_jobs?"],
-    ),
-    "n_jobs": (
+    "a place to train": (
         f"{MODEL}.n_jobs",
         0,
         ["n_jobs must be a whole number of at least 1 and at most 1024, or -1", "0"],
     ),
-    "n_jobs of another type": (f"{MODEL}.n_jobs", True, ["n_jobs must be a whole", "got True"]),
-    "parallel_backend": (
-        f"{MODEL}.parallel_backend",
-        "threading",
-        ["parallel_backend must be one of loky, dask, got 'threading'"],
+    "a key of FreqAI": (
+        "freqai.data_split_parameters.test_size",
+        1.5,
+        ["freqai.data_split_parameters.test_size must be a number of at least 0", "got 1.5"],
     ),
-    "dask without a scheduler": (
-        f"{MODEL}.parallel_backend",
-        "dask",
-        ["scheduler_address must be the address of a Dask scheduler", "got None"],
+    "a misplaced key": (
+        "freqai.sequence_length",
+        12,
+        ["freqai.sequence_length (= 12) is not read there: move it to freqai.model_training_par"],
     ),
-    "a scheduler without dask": (
-        f"{MODEL}.scheduler_address",
-        "tcp://127.0.0.1:8786",
-        ["scheduler_address is 'tcp://127.0.0.1:8786', but parallel_backend is 'loky'"],
-    ),
-    "of another type": (f"{MODEL}.num_layers", "2", ["num_layers must be a whole number", "'2'"]),
-    "conv_width": ("freqai.conv_width", 5, ["conv_width is 5", "sequence_length is 6"]),
-    "validation_gap": (
-        f"{MODEL}.validation_gap",
-        3,
-        ["validation_gap must not be set", "feature_parameters.label_period_candles"],
-    ),
-    "validation_fraction": (
-        f"{MODEL}.validation_fraction",
-        0.2,
-        ["validation_fraction must not be set", "data_split_parameters.test_size"],
-    ),
-    "cell_type": (f"{MODEL}.cell_type", "gru", ["cell_type is 'gru'", "this model is 'lstm'"]),
     "too few candles": (
         f"{MODEL}.sequence_length",
         500,
         ["train_period_days=20 is 480 candles", "408", "sequence_length=500", "504"],
-    ),
-    "shuffle": ("freqai.data_split_parameters.shuffle", True, ["shuffle must be false"]),
-    "shuffle_after_split": (
-        f"{FEATURES}.shuffle_after_split",
-        True,
-        ["feature_parameters.shuffle_after_split must be false"],
-    ),
-    "reverse_train_test_order": (
-        f"{FEATURES}.reverse_train_test_order",
-        True,
-        ["feature_parameters.reverse_train_test_order must be false"],
     ),
     "no features": ("tiny.no_features", True, ["Could not find any features"]),
     "no label": ("tiny.no_label", True, ["BTC/USD: the strategy has no label", "begins with &"]),
@@ -197,61 +123,14 @@ REFUSED = {
         "2019-05-28",
         ["the feature %-body_gen_BTC/USD_1h must hold numbers, got 'high'"],
     ),
-    "test_size": (
-        "freqai.data_split_parameters.test_size",
-        1.5,
-        ["data_split_parameters.test_size must be a number of at least 0 and below 1", "1.5"],
-    ),
-    "label_period_candles": (
-        f"{FEATURES}.label_period_candles",
-        -4,
-        [f"{FEATURES}.label_period_candles must be a whole number of at least 0", "got -4"],
-    ),
-    "max_candidates": (
-        "freqai.max_candidates",
-        "x",
-        ["freqai.max_candidates must be a whole number of at least 1, got 'x'"],
-    ),
-    "device": (f"{MODEL}.device", ABSENT, [f'device="{ABSENT}" is not avail', 'use device="auto"']),
-    "seed beyond torch": (f"{MODEL}.seed", 2**64, ["seed must be a whole number from 0 to 18,446"]),
-    "seed beyond everything": (f"{MODEL}.seed", 2**70, ["seed must be a whole number from 0 to"]),
-    "beyond any machine": (
-        f"{MODEL}.hidden_size",
-        2_000_000,
-        ["hidden_size must be a whole number from 2 to 4,096, got 2000000"],
-    ),
-    "model_kwargs": (
-        f"{MODEL}.model_kwargs",
-        {"hidden_dim": 64},
-        ["model_kwargs is the form of freqtrade's PyTorch models", "hidden_dim is hidden_size"],
-    ),
-    "trainer_kwargs": (
-        f"{MODEL}.trainer_kwargs",
-        {"n_epochs": 10},
-        ["directly under model_training_parameters", "n_epochs is max_epochs"],
-    ),
-    "misplaced in freqai": (
-        "freqai.sequence_length",
-        12,
-        ["freqai.sequence_length (= 12) is not read there: move it to freqai.model_training_par"],
-    ),
-    "misplaced in feature_parameters": (
-        f"{FEATURES}.n_jobs",
-        2,
-        [f"{FEATURES}.n_jobs (= 2) is not read there: move it to freqai.model_training_par"],
-    ),
-    "misplaced and not ours": (
-        "freqai.validation_gap",
-        2,
-        ["freqai.validation_gap (= 2) is not read there: it follows freqai.feature_parameters.lab"],
-    ),
 }
+"""One of each place that refuses; tests/settings has the rules of each."""
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_before_any_training(host, name):
     path, value, parts = REFUSED[name]
-    run = host.refused_backtest(overlay=overlay(path, value))
+    run = host.refused_backtest(overlay=one_value(path, value))
     assert run.n_trainings == 0
     assert not run.frames
     (said,) = run.errors
@@ -260,7 +139,7 @@ def test_refused_before_any_training(host, name):
         assert part in said
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_strategy_of_a_classifier_is_refused_before_any_training(host, tmp_path, n_jobs):
     """The example that freqtrade ships."""
     (tmp_path / "SpotStrategy.py").write_text(SPOT)
@@ -281,13 +160,6 @@ from freqtrade.templates.FreqaiExampleHybridStrategy import FreqaiExampleHybridS
 class SpotStrategy(FreqaiExampleHybridStrategy):
     can_short = False
 """
-
-
-def test_a_setting_at_the_top_of_the_configuration_is_missed_aloud(host):
-    run = host.backtest(overlay={"sequence_length": 12})
-    (said,) = [line for line in run.log.splitlines() if "sequence_length (= 12)" in line]
-    assert said.startswith("WARNING")
-    assert "move it to freqai.model_training_parameters" in said
 
 
 def test_an_infinite_feature_is_named(host):

@@ -16,6 +16,9 @@ import pytest
 from freqtrade.data.btanalysis import load_backtest_stats
 from tests.freqai.freqtrade_host import ENVIRONMENT, HERE, ROOT, Host, Run, without_freqai_rnn
 
+from freqai_rnn import RecurrentRegressor
+from freqai_rnn.training.grid import GridTraining
+
 GRID = [(length, size) for length in (6, 4) for size in (8, 4)]
 PAIRS = ["BTC/USD", "ETH/USD"]
 N_WINDOWS = 2
@@ -63,10 +66,12 @@ class Grid(NamedTuple):
     def arguments(self, *more: str) -> list[str]:
         return ["--epochs", "16", "--random-state", "3", "--min-trades", "1", "-j", "1", *more]
 
-    def hyperopt(self, *more: str, spaces: str = "network", **freqai: Any) -> Run:
+    def hyperopt(
+        self, *more: str, spaces: str = "network", new_process: bool = False, **freqai: Any
+    ) -> Run:
         arguments = self.arguments("--spaces", spaces, *more)
         return self.host.run(
-            "hyperopt", *arguments, overlay=self.overlay(**freqai), new_process=True
+            "hyperopt", *arguments, overlay=self.overlay(**freqai), new_process=new_process
         )
 
     def epochs(self) -> list[Epoch]:
@@ -120,7 +125,7 @@ def searched_once(tmp_path_factory: pytest.TempPathFactory, candles: Path) -> tu
     folder = tmp_path_factory.mktemp("hyperopt")
     strategies = Path(shutil.copytree(HERE / "strategies", folder / "strategies"))
     grid = Grid(Host(folder / "user_data", candles), strategies)
-    run = grid.hyperopt("-j", "2")
+    run = grid.hyperopt("-j", "2", new_process=True)
     assert not run.errors, run.log
     return grid, run
 
@@ -164,15 +169,20 @@ def test_different_networks_give_different_losses(searched_once: tuple[Grid, Run
     assert len(set(losses.values())) == len(GRID)
 
 
-def test_an_epoch_is_the_plain_backtest_of_its_network(searched: tuple[Grid, Run]) -> None:
-    grid, _ = searched
-    metrics = {epoch.network: epoch.metrics for epoch in grid.epochs()}
-    for number, network in enumerate(GRID):
-        grid.choose(*network)
-        run, plain = grid.plain_backtest(identifier=f"plain-{number}")
-        assert run.n_trainings == len(PAIRS) * N_WINDOWS
-        assert plain["total_trades"] > 0
-        assert {key: plain[key] for key in COMPARED} == compared(metrics[network])
+@pytest.mark.parametrize(
+    "network",
+    [GRID[0], GRID[3], *(pytest.param(one, marks=pytest.mark.slow) for one in GRID[1:3])],
+    ids=str,
+)
+def test_an_epoch_is_the_plain_backtest_of_its_network(
+    searched_once: tuple[Grid, Run], grid: Grid, network: tuple[int, int]
+) -> None:
+    metrics = {epoch.network: epoch.metrics for epoch in searched_once[0].epochs()}
+    grid.choose(*network)
+    run, plain = grid.plain_backtest()
+    assert run.n_trainings == len(PAIRS) * N_WINDOWS
+    assert plain["total_trades"] > 0
+    assert {key: plain[key] for key in COMPARED} == compared(metrics[network])
 
 
 def test_the_parameter_file_makes_the_best_epoch_a_plain_backtest_without_training(
@@ -207,46 +217,6 @@ def test_the_configuration_wins_over_the_strategys_default_and_the_folder_follow
     assert "hidden_size = 8 (model_training_parameters), sequence_length = 3 (model" in origins(run)
 
 
-def test_without_a_word_in_the_configuration_the_strategys_default_counts(grid: Grid) -> None:
-    """Of a parameter that the small configuration does not name; the model's default is mse."""
-    grid.edit_strategy(
-        "    sequence_length =",
-        "    loss = CategoricalParameter(['huber', 'mse'], default='huber', space='network')\n"
-        "    sequence_length =",
-    )
-    run, _ = grid.plain_backtest()
-    assert "loss = huber (the strategy's default)" in origins(run)
-    assert grid.host.models()[0].estimator.get_params()["loss"] == "huber"
-
-
-def test_what_hyperopt_found_wins_over_the_configuration_and_its_file_is_named(
-    grid: Grid,
-) -> None:
-    grid.choose(4, 8)
-    run, _ = grid.plain_backtest()
-    assert "windows of 4," in run.log
-    assert origins(run).startswith("WARNING")
-    assert f"sequence_length = 4 ({grid.parameter_file}; not the 6 of model" in origins(run)
-    assert f"hidden_size = 8 ({grid.parameter_file})" in origins(run)
-
-
-def test_what_was_copied_from_hyperopts_output_wins_over_the_configuration(grid: Grid) -> None:
-    grid.edit_strategy(
-        "    sequence_length =", "    network_params = {'hidden_size': 4}\n    sequence_length ="
-    )
-    run, _ = grid.plain_backtest()
-    assert "hidden_size = 4 (network_params in the strategy; not the 8 of model" in origins(run)
-    assert grid.host.models()[0].estimator.get_params()["hidden_size"] == 4
-
-
-def test_a_parameter_that_loads_nothing_leaves_the_configuration_its_say(grid: Grid) -> None:
-    grid.choose(4, 8)
-    grid.edit_strategy("[6, 4], default=6,", "[6, 4], default=6, load=False,")
-    run, _ = grid.plain_backtest(model_training_parameters={"sequence_length": 3})
-    assert "sequence_length = 3 (model_training_parameters)" in origins(run)
-    assert "windows of 3," in run.log
-
-
 def test_a_configured_value_that_a_parameter_would_round_is_refused(grid: Grid) -> None:
     grid.edit_strategy(
         "import CategoricalParameter", "import CategoricalParameter, DecimalParameter"
@@ -262,6 +232,7 @@ def test_a_configured_value_that_a_parameter_would_round_is_refused(grid: Grid) 
     assert "dropout is 0.25, of which the strategy's DecimalParameter makes 0.2" in run.log
 
 
+@pytest.mark.slow
 def test_a_search_reads_the_columns_of_a_configured_parameter_that_is_not_searched(
     grid: Grid,
 ) -> None:
@@ -279,13 +250,14 @@ def test_a_search_reads_the_columns_of_a_configured_parameter_that_is_not_search
 
 def test_the_same_search_again_trains_nothing(searched: tuple[Grid, Run]) -> None:
     grid, first = searched
-    before = [(epoch.network, epoch.loss) for epoch in grid.epochs()]
-    run = grid.hyperopt("-j", "2")
+    before = {epoch.network: epoch.loss for epoch in grid.epochs()}
+    run = grid.hyperopt()
     assert first.n_trainings > 0
     assert run.n_trainings == 0
-    assert [(epoch.network, epoch.loss) for epoch in grid.epochs()] == before
+    assert {epoch.network: epoch.loss for epoch in grid.epochs()} == before
 
 
+@pytest.mark.slow
 def test_a_wider_grid_trains_only_what_is_new(searched: tuple[Grid, Run]) -> None:
     grid, _ = searched
     grid.edit_strategy("[6, 4]", "[6, 4, 3]")
@@ -294,6 +266,7 @@ def test_a_wider_grid_trains_only_what_is_new(searched: tuple[Grid, Run]) -> Non
     assert len({epoch.network for epoch in grid.epochs()}) == 6
 
 
+@pytest.mark.slow
 def test_a_killed_search_resumes_with_what_is_missing(grid: Grid) -> None:
     log = grid.host.user_data / "killed.log"
     line = [sys.executable, "-m", "freqtrade", "hyperopt", *grid.arguments("--spaces", "network")]
@@ -336,6 +309,7 @@ def test_without_the_network_space_hyperopt_is_a_plain_backtest(grid: Grid) -> N
         assert {key: plain[key] for key in COMPARED} == compared(metrics)
 
 
+@pytest.mark.slow
 def test_the_shipped_strategy_has_a_parameter_in_each_space(grid: Grid) -> None:
     shutil.copy(ROOT / "strategies/RecurrentStrategy.py", grid.strategies)
     shipped = {"strategy": "RecurrentStrategy", "strategy_path": str(grid.strategies)}
@@ -368,33 +342,11 @@ def test_a_candidate_that_cannot_be_trained_trades_nothing_and_stops_no_other(gr
     assert sum(line.startswith("ERROR") for line in again.log.splitlines()) == len(failed)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        pytest.param("hidden_size =", "hiden_size =", "did you mean hidden_size", id="unknown"),
-        pytest.param("[8, 4]", "[8, 1]", "hidden_size must be a whole number", id="out-of-range"),
-        pytest.param("hidden_size =", "validation_gap =", "label_period", id="set-by-freqai"),
-        pytest.param(
-            "hidden_size =",
-            "n_jobs =",
-            "n_jobs is no network parameter, as it changes no prediction: put it under freqai",
-            id="of-no-network",
-        ),
-        pytest.param(
-            'CategoricalParameter([8, 4], default=8, space="network")',
-            'RealParameter(2, 8, default=8, space="network")',
-            "has no list of values",
-            id="no-list",
-        ),
-    ],
-)
-def test_a_wrong_network_parameter_is_an_error_before_any_training(
-    grid: Grid, old: str, new: str, message: str
-) -> None:
-    grid.edit_strategy("import CategoricalParameter", "import CategoricalParameter, RealParameter")
-    grid.edit_strategy(old, new)
+def test_a_wrong_network_parameter_is_an_error_before_any_training(grid: Grid) -> None:
+    """tests/settings has the rules of each."""
+    grid.edit_strategy("hidden_size =", "n_jobs =")
     run = grid.hyperopt()
-    assert message in run.log
+    assert "n_jobs is no network parameter, as it changes no prediction: put it under" in run.log
     assert run.n_trainings == 0
 
 
@@ -409,11 +361,17 @@ def test_a_wrong_network_parameter_is_an_error_before_any_training(
 def test_a_grid_that_cannot_be_compared_is_refused(
     grid: Grid, setting: dict[str, int], message: str
 ) -> None:
-    run = grid.hyperopt(**setting)
-    assert message in run.log
-    assert run.n_trainings == 0
+    config = grid.host.read_config(grid.overlay(**setting))
+    candidates = {
+        str(one): RecurrentRegressor(sequence_length=one[0], hidden_size=one[1]) for one in GRID
+    }
+    folder = grid.host.user_data / "models/test"
+    with pytest.raises(ValueError, match=message):
+        GridTraining(candidates, trainer=None, config=config, identifier_folder=folder)
+    assert not list(folder.glob("*"))
 
 
+@pytest.mark.slow
 def test_models_of_other_features_are_no_candidates(searched: tuple[Grid, Run]) -> None:
     grid, _ = searched
     grid.edit_strategy("[6, 4]", "[6, 4, 3]")  # a new grid, which has no predictions yet
@@ -436,6 +394,7 @@ def test_conv_width_may_equal_the_strategys_sequence_length(grid: Grid) -> None:
     assert run.n_trainings == len(PAIRS) * N_WINDOWS
 
 
+@pytest.mark.slow
 def test_candidates_obey_continual_learning_as_a_plain_backtest_does(grid: Grid) -> None:
     grid.hyperopt(continual_learning=True)
     metrics = {epoch.network: epoch.metrics for epoch in grid.epochs()}
@@ -445,6 +404,7 @@ def test_candidates_obey_continual_learning_as_a_plain_backtest_does(grid: Grid)
     assert {key: plain[key] for key in COMPARED} == compared(metrics[4, 4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["copied folder", "wheel"])
 def test_two_workers_find_the_package_without_a_clone(
     searched_once: tuple[Grid, Run], grid: Grid, wheel: Path, place: str

@@ -13,7 +13,7 @@ FAULTS_OF_A_FIT = """
 import resource, threading
 import numpy as np
 from freqai_rnn import RecurrentRegressor
-from freqai_rnn.parallel.memory import keep_freed_memory
+from freqai_rnn.parallel.allocator import keep_freed_memory
 
 def fit():
     model.fit(X, X[:, 0])

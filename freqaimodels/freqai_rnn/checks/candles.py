@@ -1,4 +1,4 @@
-"""Compares the stored candles with the periods that will be trained on them."""
+"""The stored candles against the periods that will be trained on them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MANY_HOLES = 0.01
 
 @dataclass(frozen=True)
 class Stored:
-    """Holds the opening times of the candles of one pair and timeframe."""
+    """The opening times of the candles of one pair and timeframe."""
 
     pair: str
     timeframe: str

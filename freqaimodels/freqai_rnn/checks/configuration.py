@@ -1,4 +1,4 @@
-"""Checks a configuration and its strategy before anything runs."""
+"""A configuration and its strategy, checked before anything runs."""
 
 from __future__ import annotations
 

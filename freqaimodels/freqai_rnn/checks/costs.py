@@ -1,4 +1,4 @@
-"""Computes how good predictions must be to pay for their trades. Imports pandas only of others."""
+"""How good predictions must be to pay for their trades."""
 
 from __future__ import annotations
 

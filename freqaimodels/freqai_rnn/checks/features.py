@@ -1,4 +1,4 @@
-"""Looks at the features of single periods."""
+"""The features of single periods."""
 
 from __future__ import annotations
 

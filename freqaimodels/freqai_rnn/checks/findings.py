@@ -1,4 +1,4 @@
-"""Collects what is found. Imports nothing."""
+"""What is found."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Findings:
-    """Holds what will be, what is unusual in it, and what is wrong.
+    """What will be, what is unusual in it, and what is wrong.
 
     :ivar facts: texts by what they are about.
     """

@@ -1,4 +1,4 @@
-"""Says what a backtest or a bot of a configuration will train, before it does."""
+"""What a backtest or a bot of a configuration will train, before it does."""
 
 from __future__ import annotations
 

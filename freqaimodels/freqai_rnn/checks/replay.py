@@ -1,4 +1,4 @@
-"""Lets a strategy decide once more on predictions that are stored, without a model."""
+"""A strategy's decisions once more, on predictions that are stored, without a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..training.lookahead import plain_candles
 
 
 class StoredPredictions:
-    """Stands where a strategy has FreqAI.
+    """What stands where a strategy has FreqAI.
 
     :param predictions: ``date`` and FreqAI's columns, of one pair.
     """
@@ -34,7 +34,7 @@ class StoredPredictions:
 
 
 class Replay:
-    """Asks a strategy for its entries.
+    """A strategy that is asked for its entries.
 
     :param config: of a backtest, see ``Plan``.
     """

@@ -1,4 +1,4 @@
-"""Tells series that come back to their mean from random walks. Imports NumPy only.
+"""Series that come back to their mean, told from random walks.
 
 statsmodels' ``adfuller`` gives the same statistic to twelve digits at thirteen times the time,
 which for 84 features of four pairs is two minutes in place of ten seconds.

@@ -1,4 +1,4 @@
-"""Reads what a backtest or a bot left, to tell why it did not trade more."""
+"""What a backtest or a bot left, to tell why it did not trade more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains single periods of a plan in a folder that is thrown away, to measure what all take."""
+"""Single trainings of a plan, in a folder that is thrown away, to measure what all take."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ import numpy as np
 import pandas as pd
 from freqtrade.configuration import TimeRange
 from freqtrade.data.dataprovider import DataProvider
-from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 
 from ..errors import TrainingStopped
-from ..freqai.model import RecurrentFreqaiModel
 from ..host.exceptions import as_value_error
 from ..host.kitchen import BacktestKitchen, Frames
 from ..settings.model_settings import PARALLELISM
@@ -25,7 +23,7 @@ from .plan import Period, Plan
 
 @dataclass(frozen=True)
 class TrialPeriod:
-    """Tells what one training will be given.
+    """What one training will be given.
 
     :ivar labels: as the strategy computes them, NaN where the period ends before it.
     :ivar n_training: targets that weights are learned from, each with a complete window; those
@@ -54,7 +52,7 @@ class TrialPeriod:
 
 
 class TrialTraining(NamedTuple):
-    """Tells what one training took.
+    """What one training took.
 
     :ivar seconds: until the end, or until it was stopped.
     :ivar n_bytes: on disk, 0 if it was stopped.
@@ -66,7 +64,7 @@ class TrialTraining(NamedTuple):
 
 
 class Trial:
-    """Trains periods as a backtest would: the same model class, strategy, candles and settings.
+    """Trainings as of a backtest: the same model class, strategy, candles and settings.
 
     :param folder: empty; everything is written there.
     :raises ValueError: for what the model or the strategy refuse.
@@ -86,7 +84,7 @@ class Trial:
         self._horizon = freqai["feature_parameters"].get("label_period_candles", 0)
         self._frames: Frames = {}
         with as_value_error():
-            self._model: RecurrentFreqaiModel = FreqaiModelResolver.load_freqaimodel(config)
+            self._model = plan.expected.model(config)
             self._strategy.dp = DataProvider(config, None)
             self._training = self._model.settle(self._strategy)
         self._config = self._model.config

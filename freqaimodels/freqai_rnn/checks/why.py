@@ -1,4 +1,4 @@
-"""Counts candles by the first reason that kept a strategy from an entry."""
+"""Candles by the first reason that kept a strategy from an entry."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LARGE = 1e6
 
 
 class PairCandles(NamedTuple):
-    """Holds what is known of a pair.
+    """What is known of a pair.
 
     :ivar predictions: ``date`` and FreqAI's columns, a row per candle to be counted; of a candle
         without a prediction all columns are 0.
@@ -103,7 +103,7 @@ def _without_statistics(frame: pd.DataFrame, labels: list[str]) -> pd.Series:
 
 
 class Outcomes:
-    """Tells what became of the wish to enter.
+    """What became of the wish to enter.
 
     :param trades: ``pair``, ``open_date``, ``close_date`` of all trades; None if not known.
     :param slots: ``max_open_trades``; negative or infinite for any number.

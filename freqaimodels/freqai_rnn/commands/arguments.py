@@ -1,4 +1,4 @@
-"""Arguments that several commands have. Imports argparse only."""
+"""Arguments that several commands have."""
 
 import argparse
 from pathlib import Path

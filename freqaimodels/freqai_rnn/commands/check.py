@@ -1,4 +1,4 @@
-"""Checks a configuration before it runs."""
+"""``check``: a configuration before it runs."""
 
 import argparse
 import logging

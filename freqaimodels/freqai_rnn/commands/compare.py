@@ -1,4 +1,4 @@
-"""Compares several models on the same candles."""
+"""``compare``: several models on the same candles."""
 
 import argparse
 from pathlib import Path

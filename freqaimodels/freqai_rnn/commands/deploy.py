@@ -1,4 +1,4 @@
-"""Puts the models of a backtest where a bot finds them."""
+"""``deploy``: the models of a backtest, where a bot finds them."""
 
 import argparse
 import logging

@@ -1,4 +1,4 @@
-"""Writes a project outside of this repository: strategy, configurations, model files."""
+"""``new``: a project outside of this repository: strategy, configurations, model files."""
 
 import argparse
 from pathlib import Path

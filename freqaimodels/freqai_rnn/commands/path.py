@@ -1,4 +1,4 @@
-"""Prints the folder of the model files. Imports nothing of ours."""
+"""``path``: the folder of the model files."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reports on the predictions of a finished backtest."""
+"""``report``: the predictions of a finished backtest."""
 
 import argparse
 
@@ -21,18 +21,18 @@ def _run_report(arguments: argparse.Namespace) -> None:
     from ..evaluation.backtests.configuration import (
         label_definitions,
         read_configuration,
-        time_window,
+        read_timerange,
     )
     from ..evaluation.backtests.predictions import read_runs
     from ..evaluation.pages.report import write_report
 
     configuration = read_configuration(arguments.config, arguments.userdir, arguments.datadir)
     labels = label_definitions(arguments.label)
-    window = time_window(arguments.timerange)
+    timerange = read_timerange(arguments.timerange)
     runs = [
         run
         for identifier in arguments.identifier or [configuration.identifier]
-        for run in read_runs(configuration, identifier, labels, window)
+        for run in read_runs(configuration, identifier, labels, timerange)
     ]
     folder = arguments.output or configuration.user_data / "reports"
     for path in write_report(runs, folder, arguments.replicates):

@@ -1,4 +1,4 @@
-"""Writes the sample candles."""
+"""``sample-data``: the sample candles."""
 
 import argparse
 from pathlib import Path

@@ -1,6 +1,6 @@
 """CandleRegressor: all that FreqAI's side and the workers know of an estimator.
 
-Imports scikit-learn and NumPy, nothing of ours: a model that is no network stands on this alone.
+A model that is no network stands on this alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def never() -> bool:
 
 
 class Detail(NamedTuple):
-    """Holds one more value per row and label, beside a prediction.
+    """One more value per row and label, beside a prediction.
 
     :ivar values: (n_rows, n_labels); NaN where there is no prediction.
     :ivar is_label: whether they are in units of the (standardised) label.
@@ -61,7 +61,7 @@ def all_or_nothing(fit: Callable[Arguments, Result]) -> Callable[Arguments, Resu
 
 
 class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
-    """Is a regressor on rows that are candles, oldest first: their order is data.
+    """A regressor on rows that are candles, oldest first: their order is data.
 
     A subclass is a scikit-learn estimator: parameters in its constructor, stored as given, and
     checked by ``fit``. FreqAI's side carries it unfitted, clones it, sets the parameters of the

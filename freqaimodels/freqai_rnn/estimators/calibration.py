@@ -1,4 +1,4 @@
-"""Puts predictions on an honest scale: as large as the validation targets justify. NumPy only.
+"""Predictions on an honest scale: as large as the validation targets justify.
 
 A network that is trained on noise spreads its predictions further than its knowledge reaches, and
 the square of that is added to its error. The slope of the regression of what happened on what was
@@ -23,7 +23,7 @@ DOUBT = 4.0
 
 
 class Calibration(NamedTuple):
-    """Holds factors of the predictions and the t-values of their slopes, (n_labels,) each."""
+    """Factors of the predictions and the t-values of their slopes, (n_labels,) each."""
 
     scale: FloatArray
     t_value: FloatArray

@@ -60,7 +60,7 @@ MEMBERS = Rule(
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class EnsembleRegressor(CandleRegressor):
-    """Averages the predictions of several regressors on candles.
+    """The average of the predictions of several regressors on candles.
 
     The validation targets are cut in two, in time and with a gap: the first part stops the
     members' trainings and chooses their checkpoints, the second, which chose nothing, says by what

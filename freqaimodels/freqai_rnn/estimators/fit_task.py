@@ -1,4 +1,4 @@
-"""Holds one fit as data: the same task gives the same weights in any process. Imports the base."""
+"""FitTask: one fit as data; the same task gives the same weights in any process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .base import CandleRegressor, never
 
 @dataclass(frozen=True, eq=False)
 class TrainingCandles:
-    """Holds the arrays of one fit, an entry per candle of the training window, none left out."""
+    """The arrays of one fit, an entry per candle of the period, none left out."""
 
     features: npt.NDArray[np.float32]
     targets: npt.NDArray[np.float64]
@@ -36,7 +36,7 @@ class TrainingCandles:
 
 
 class FitTask(NamedTuple):
-    """Is one fit, whole.
+    """One fit, whole.
 
     :ivar estimator: unfitted; a fit is made with a clone of it.
     """

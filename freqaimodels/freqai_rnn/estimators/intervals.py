@@ -1,4 +1,4 @@
-"""Puts intervals around predictions, as wide as recent errors were. NumPy only.
+"""Intervals around predictions, as wide as recent errors were.
 
 The errors of a fitted regressor on its validation targets, each divided by the size that errors had
 lately, say how wide an interval must be to hold a share of them. From then on both follow the
@@ -32,7 +32,7 @@ FEWEST = 30
 
 
 class Bands(NamedTuple):
-    """Holds how far errors are expected to spread, and half the width of the interval.
+    """How far errors are expected to spread, and half the width of the interval.
 
     Both (n_rows, n_labels), in the unit of the errors; the spread is the standard deviation that
     normal errors of their mean size have.
@@ -44,7 +44,7 @@ class Bands(NamedTuple):
 
 @dataclass(frozen=True)
 class Intervals:
-    """Holds what is known of a regressor's errors when its training ends.
+    """What is known of a regressor's errors when its training ends.
 
     :ivar coverage: share of the targets that the intervals are to hold, in (0, 1).
     :ivar lag: rows after which the error of a row is known.

@@ -1,4 +1,4 @@
-"""Judges fitted regressors on targets they have not seen. Imports network.windows and the base.
+"""Fitted regressors, judged on targets they have not seen.
 
 Source of the weights: Littlestone & Warmuth 1994, exponential ones.
 """
@@ -18,7 +18,7 @@ TEMPERATURE = 0.05
 
 
 class JudgedSplit(NamedTuple):
-    """Holds which targets a regressor may see, and which are kept to judge it.
+    """Which targets a regressor may see, and which are kept to judge it.
 
     :ivar seen: (n_rows,) targets that it may learn from or validate on.
     :ivar stopping: (n_rows,) those of them that validate.
@@ -58,7 +58,7 @@ def split_with_judges(
 
 
 class Judges(NamedTuple):
-    """Holds what judges regressors: all rows of a fit, and which of them the regressors never saw.
+    """What judges regressors: all rows of a fit, and which of them they never saw.
 
     :ivar features: (n_rows, n_features); targets (n_rows, n_labels), weights and ``candle_index``
         (n_rows,).
@@ -75,7 +75,7 @@ class Judges(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """Holds the scale of a regressor's predictions, and their R² against 0 with it, by label."""
+    """The scale of a regressor's predictions, and their R² against 0 with it, by label."""
 
     calibration: Calibration
     r2: FloatArray

@@ -1,4 +1,4 @@
-"""RecurrentRegressor: the network as a scikit-learn estimator. Imports network and the base."""
+"""RecurrentRegressor: the network as a scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RecurrentRegressor(CandleRegressor):
-    """Regresses with an LSTM or GRU on sliding windows of consecutive rows.
+    """An LSTM or GRU on sliding windows of consecutive rows.
 
     **Rows are candles, oldest first, and their order is data**: the prediction of a row depends
     on the ``sequence_length`` - 1 rows before it. Never shuffle or drop rows before ``fit``; give

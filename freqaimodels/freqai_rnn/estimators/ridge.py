@@ -21,7 +21,7 @@ PENALTIES = np.logspace(1, 6, 11)
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RidgeRegressor(RowRegressor):
-    """Regresses with ridge regression on standardised features, one model per label.
+    """Ridge regression on standardised features, one model per label.
 
     The penalty is that of a fixed grid with the smallest leave-one-out error on the training rows.
 

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RowRegressor(CandleRegressor):
-    """Regresses each label on the features of the label's candle; a subclass says with what.
+    """A regressor of each label on the features of the label's candle, in one of many ways.
 
     :param validation_fraction: share of the targets, the last ones, left out of training.
     :param validation_gap: candles around a validation target that are no training targets.

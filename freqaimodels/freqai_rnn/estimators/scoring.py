@@ -1,4 +1,4 @@
-"""CandleScorer: scikit-learn's metrics where some rows have no prediction. Imports the base."""
+"""CandleScorer: scikit-learn's metrics where some rows have no prediction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .base import CandleRegressor
 
 @dataclass(frozen=True)
 class CandleScorer:
-    """Scores a ``CandleRegressor`` on the rows that have both a prediction and a target.
+    """A score of a ``CandleRegressor`` on the rows that have both a prediction and a target.
 
     The first ``sequence_length`` - 1 rows of a test fold have no prediction, so that scikit-learn's
     own scorers, such as ``scoring="neg_mean_squared_error"``, give NaN for every candidate.

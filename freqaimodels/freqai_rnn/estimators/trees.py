@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TreesRegressor(RowRegressor):
-    """Regresses with LightGBM, one model per label.
+    """LightGBM, one model per label.
 
     Parameters that are not listed here are those of ``lightgbm.LGBMRegressor``, where they are
     explained, with its defaults. One thread fits, so that the same seed gives the same trees.

@@ -1,1 +1,1 @@
-"""Tells whether a model predicted anything, from the files that FreqAI leaves."""
+"""Whether a model predicted anything, from the files that FreqAI leaves."""

@@ -1,4 +1,4 @@
-"""Compares models, an ensemble's members, lines of reversal and zero on the same candles.
+"""Models, an ensemble's members, lines of reversal and zero on the same candles.
 
 Errors come from one bootstrap for all models, so that a difference has an error of its own: models
 are wrong on the same candles, and their difference is far better known than each of them.
@@ -30,7 +30,7 @@ COMPARED = ("r2_against_zero", "scaled_ic", "next_ic", "mae")
 
 @dataclass(frozen=True)
 class Comparison:
-    """Holds what models, their members, one-line rules and zero are worth on the same candles.
+    """What models, their members, one-line rules and zero are worth on the same candles.
 
     :ivar candles: the rows all models have: pair, date, candle, the fields of
         ``metrics.Outcomes``, and one column of predictions per model, member and line.

@@ -1,4 +1,4 @@
-"""Compares the move that predictions can expect with what a round trip costs.
+"""The move that predictions can expect against what a round trip costs.
 
 Source of the expected move: R. Grinold, R. Kahn, Active Portfolio Management, 2000: information
 coefficient × volatility × score.
@@ -28,7 +28,7 @@ def break_even_ic(deviation: float, round_trip: float) -> float:
 
 
 class Costs(NamedTuple):
-    """Says what a trade can expect, and what it costs.
+    """What a trade can expect, and what it costs.
 
     :ivar round_trip: the fees of entry and exit, as a share of the stake.
     :ivar horizon: candles of the label.

@@ -1,4 +1,4 @@
-"""Compares intervals and confidence of predictions with what happened. Imports its neighbours.
+"""Intervals and confidence of predictions against what happened.
 
 An interval is good if it holds as often as it is meant to, in calm and in wild markets alike, and
 is no wider than it must be. Confidence is good if it tells where the direction will be right.
@@ -25,7 +25,7 @@ MONTHS = 3
 
 
 class Tenth(NamedTuple):
-    """Says what became of the tenth of the candles with a certain confidence.
+    """What became of the tenth of the candles with a certain confidence.
 
     :ivar confidence: the mean of the tenth.
     :ivar claimed: the mean predicted move, without its sign.
@@ -41,7 +41,7 @@ class Tenth(NamedTuple):
 
 @dataclass(frozen=True)
 class Reliability:
-    """Says whether intervals held, and whether confidence means anything.
+    """Whether intervals held, and whether confidence means anything.
 
     :ivar aimed: share of what happened that the intervals were to hold.
     :ivar coverage: share that they held; also by volatility known at the candle, in terciles of
@@ -123,7 +123,7 @@ def _held(rows: pd.DataFrame) -> FloatArray:
 
 
 class _Groups(NamedTuple):
-    """Averages values by group."""
+    """Averages of values by group."""
 
     bootstrap: Bootstrap
     values: FloatArray

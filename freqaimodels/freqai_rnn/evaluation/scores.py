@@ -1,4 +1,4 @@
-"""Scores stored predictions overall, per pair, and per trained model. Imports metrics."""
+"""Scores of stored predictions: overall, per pair, and per trained model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OVERALL, PER_PAIR, PER_MODEL = "overall", "pair", "model"
 
 @dataclass(frozen=True)
 class Score:
-    """Says how good the predictions of some candles are.
+    """How good the predictions of some candles are.
 
     :ivar scope: ``overall``, ``pair`` or ``model`` (one pair and training).
     :ivar pair: empty for all pairs.

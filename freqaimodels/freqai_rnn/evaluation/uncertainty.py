@@ -1,4 +1,4 @@
-"""Finds standard errors of the metrics by a moving-block bootstrap. Imports only metrics.
+"""Standard errors of the metrics, by a moving-block bootstrap.
 
 The label of a candle is the return over the next ``label_period_candles`` candles, so labels of
 neighbours share most of that time: 720 hourly candles with a horizon of 4 hold the information of
@@ -37,7 +37,7 @@ of 2 million, while far fewer are slowed by the calls."""
 
 
 class Estimate(NamedTuple):
-    """Holds a metric and its standard error; the error is NaN where it cannot be known."""
+    """A metric and its standard error; the error is NaN where it cannot be known."""
 
     value: float
     error: float
@@ -54,7 +54,7 @@ class Estimate(NamedTuple):
 
 
 class GroupMeans(NamedTuple):
-    """Holds the mean of each group, (n_groups,), and its replicates, (n_replicates, n_groups)."""
+    """The mean of each group, (n_groups,), and its replicates, (n_replicates, n_groups)."""
 
     means: FloatArray
     replicates: FloatArray
@@ -105,7 +105,7 @@ def block_counts(
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Draws the same for every model and metric, so that differences have errors too.
+    """The same draws for every model and metric, so that differences have errors too.
 
     :param label_period_candles: candles over which a label reaches; sets the block length.
     """

@@ -1,4 +1,4 @@
-"""Makes what FreqAI does in `freqtrade trade` survive faults. Knows no network."""
+"""LiveFreqaiModel: what FreqAI does in `freqtrade trade`, made to survive faults."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ UNLISTED = (
 )
 ONLY_SHOWN = (
     "%s: freqtrade plot-dataframe loads too few candles to train on, so nothing is trained, and "
-    "windows that no backtest has predicted show 0: run a backtest of this time range first."
+    "slices that no backtest has predicted show 0: run a backtest of this time range first."
 )
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
 from freqtrade.enums import TRADE_MODES, RunMode
+from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy.interface import IStrategy
@@ -23,7 +24,7 @@ from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask
 from ..host.drawer import open_drawer
 from ..host.exceptions import as_operational_exception
-from ..parallel.memory import keep_freed_memory
+from ..parallel.allocator import keep_freed_memory
 from ..parallel.parallelism import Parallelism
 from ..settings.model_settings import (
     estimator_from_config,
@@ -256,7 +257,11 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
     @property
     def _settled(self) -> TrainingKind:
-        assert self._kind is not None, "FreqAI calls `start` before anything else"
+        if self._kind is None:
+            raise OperationalException(
+                "The strategy decides what is trained: call start, or settle(strategy), "
+                "before anything else."
+            )
         return self._kind
 
     def _make_kind(self, strategy: IStrategy) -> TrainingKind:

@@ -1,4 +1,4 @@
-"""Finds out what a bot of a configuration expects of its models, without starting one."""
+"""Expectation: what freqtrade would start with a configuration, without starting it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ N_CANDLES = 500
 
 @dataclass(frozen=True)
 class Expectation:
-    """Holds what the models of a bot must be.
+    """What the models of a bot must be.
 
     :ivar config: freqtrade's, as a bot or a backtest reads it.
     :ivar estimator: unfitted, with all parameters.
@@ -44,6 +44,7 @@ class Expectation:
     """
 
     config: dict[str, Any]
+    model: type[RecurrentFreqaiModel]
     estimator: CandleRegressor
     settings: Mapping[str, Any]
     strategy: IStrategy
@@ -136,20 +137,21 @@ def expectation(
         config = Configuration(arguments, runmode).get_config()
         strategy = StrategyResolver.load_strategy(config)
         validate_config_consistency(config)
-        prototype = _prototype(config)
+        model = _model_class(config)
     except OperationalException as error:
         raise ValueError(str(error)) from error
     strategy.dp = DataProvider(config, None)
     strategy.ft_load_hyper_params(False)
     configured = config["freqai"].get("model_training_parameters", {})
-    estimator = estimator_from_config(config, prototype)
+    estimator = estimator_from_config(config, model.prototype)
     values = network_values(strategy, configured)
     (estimator,) = network_candidates(estimator, values, configured).values()
-    return Expectation(config, estimator, shaping_settings(config, estimator), strategy)
+    settings = shaping_settings(config, estimator)
+    return Expectation(config, model, estimator, settings, strategy)
 
 
-def _prototype(config: Mapping[str, Any]) -> CandleRegressor:
-    """Return the estimator of the configured model, whose making would make its folder too."""
+def _model_class(config: Mapping[str, Any]) -> type[RecurrentFreqaiModel]:
+    """Return the class of the configured model; an instance would make its folder too."""
     name = config.get("freqaimodel")
     if not config.get("freqai") or not name:
         raise ValueError("freqai and freqaimodel must be set in the configuration: add them.")
@@ -168,5 +170,4 @@ def _prototype(config: Mapping[str, Any]) -> CandleRegressor:
             f"freqaimodel must be one of this package, such as LSTMRegressor, got {name}: FreqAI's "
             "own models note neither settings nor checksum, so they cannot be checked."
         )
-    prototype: CandleRegressor = model.prototype
-    return prototype
+    return cast(type[RecurrentFreqaiModel], model)

@@ -1,4 +1,4 @@
-"""Writes FreqAI's files whole, and sets damaged ones about all pairs aside."""
+"""DurableDrawer: FreqAI's files, written whole; damaged ones about all pairs, set aside."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PAUSE_SECONDS = 60
 
 
 class DurableDrawer(FreqaiDataDrawer):
-    """Keeps FreqAI's files, each written whole or not at all.
+    """FreqAI's files, each written whole or not at all.
 
     FreqAI empties a file before it fills it, and does so from two threads when a bot stops;
     another backtest may read it just then.

@@ -1,4 +1,4 @@
-"""FreqAI's kitchens: one that refuses what nobody can learn from, one for finished windows too."""
+"""FreqAI's kitchens: one refuses what nobody can learn from, one knows finished slices too."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LABEL_FIX = (
 
 
 class StrictKitchen(FreqaiDataKitchen):
-    """Refuses no labels, and features and labels that are no numbers, in words.
+    """A kitchen that refuses missing labels, and columns that are no numbers, in words.
 
     FreqAI finds both outside of what it swallows of a training's errors: an error here ends a
     backtest before its first training, while one of ``train`` would leave an empty table.
@@ -80,7 +80,7 @@ class StrictKitchen(FreqaiDataKitchen):
 
 
 class BacktestKitchen(StrictKitchen):
-    """Is FreqAI's kitchen, but checks stored predictions, and computes a pair's features once.
+    """A kitchen that checks stored predictions, and computes a pair's features once.
 
     :param frames: candles and the same with features, by pair; for all who ask.
     :param dates: of all candles of the pair.
@@ -96,7 +96,7 @@ class BacktestKitchen(StrictKitchen):
     ) -> pd.DataFrame:
         """Compute the features of the candles, as FreqAI asks for them in a backtest.
 
-        To compare their names, FreqAI asks with its last candle; once a window before was
+        To compare their names, FreqAI asks with its last candle; once a period before was
         trained, that has its features already, and would get features of features.
         """
         known = self._frames.get(pair)
@@ -139,16 +139,16 @@ class BacktestKitchen(StrictKitchen):
         return named
 
     def set_new_model_names(self, pair: str, timestamp_id: int) -> None:
-        """Name the files of a window, and count the candles there are to train on."""
+        """Name the files of a period, and count the candles there are to train on."""
         super().set_new_model_names(pair, timestamp_id)
         stop = pd.Timestamp(timestamp_id, unit="s", tz="UTC")
         start = stop - pd.Timedelta(days=self.freqai_config["train_period_days"])
         self.n_training_candles = int(((self._dates >= start) & (self._dates < stop)).sum())
 
     def save_backtesting_prediction(self, append_df: pd.DataFrame) -> None:
-        """Save the predictions of a window, whole or not at all.
+        """Save the predictions of a slice, whole or not at all.
 
-        What plot-dataframe predicts of a part of a window is for its page only.
+        What plot-dataframe predicts of a part of a slice is for its page only.
         """
         if self.config["runmode"] == RunMode.PLOT:
             return
@@ -156,17 +156,17 @@ class BacktestKitchen(StrictKitchen):
         write_atomically(self.backtesting_results_path, append_df.to_feather)
 
     def has_predictions(self, n_candles: int) -> bool:
-        """Tell whether the stored predictions of this window can be used, without a warning."""
+        """Tell whether the stored predictions of this slice can be used, without a warning."""
         return self._flaw(n_candles) is None
 
     def check_if_backtest_prediction_is_valid(self, len_backtest_df: int) -> bool:
-        """Tell whether the stored predictions of this window can be used; damaged ones cannot."""
+        """Tell whether the stored predictions of this slice can be used; damaged ones cannot."""
         flaw = self._flaw(len_backtest_df)
         path = self.backtesting_results_path
         if flaw is None:
             logger.info("Found predictions at %s", path)
         elif flaw:
-            logger.warning("%s cannot be used (%s): its window is predicted again.", path, flaw)
+            logger.warning("%s cannot be used (%s): its slice is predicted again.", path, flaw)
         return flaw is None
 
     def _flaw(self, n_candles: int) -> str | None:
@@ -183,7 +183,7 @@ class BacktestKitchen(StrictKitchen):
         expected = self._dates[self._dates >= start].iloc[:n_candles]
         dates = pd.to_datetime(found["date"], utc=True) if "date" in found else []
         if list(dates) != list(expected):
-            return f"{len(found)} rows that are not the {n_candles} candles of the window"
+            return f"{len(found)} rows that are not the {n_candles} candles of the slice"
         return self._flaw_of_columns(found)
 
     def _flaw_of_columns(self, found: pd.DataFrame) -> str | None:

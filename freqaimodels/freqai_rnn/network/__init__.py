@@ -1,1 +1,1 @@
-"""The networks, their windows and their training. Imports torch and numpy only."""
+"""The networks, their windows and their training."""

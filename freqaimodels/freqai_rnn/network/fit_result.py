@@ -1,4 +1,4 @@
-"""Holds what a training leaves, so that who reads it need not import the training."""
+"""What a training leaves, so that who reads it need not import the training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .recurrent_network import RecurrentNetwork
 
 
 class EvaluationRecord(NamedTuple):
-    """Holds the loss since the evaluation before, and the validation loss, if there is any.
+    """The loss since the evaluation before, and the validation loss, if there is any.
 
     :ivar epoch: passes over the training targets so far, such as 1.25.
     :ivar seconds: since the evaluation before, this one included.
@@ -22,7 +22,7 @@ class EvaluationRecord(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """Holds the network at an evaluation, and the loss it is ranked by."""
+    """The network at an evaluation, and the loss it is ranked by."""
 
     loss: float
     epoch: float
@@ -30,7 +30,7 @@ class Checkpoint(NamedTuple):
 
 
 class FitResult(NamedTuple):
-    """Holds what a training leaves.
+    """What a training leaves.
 
     :ivar network: that predicts: the average of the checkpoints' weights, or the best of them.
     :ivar is_average: which of the two it is.

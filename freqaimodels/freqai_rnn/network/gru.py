@@ -1,4 +1,4 @@
-"""Holds GRU layers that train faster on a CPU than torch's own. Imports only torch.
+"""GRU layers that train faster on a CPU than torch's own.
 
 torch has a fast CPU kernel for the LSTM and none for the GRU, which therefore took longer than the
 LSTM although it does a quarter less work. Here the inputs of all time steps are projected in one
@@ -48,7 +48,7 @@ class GRU(nn.GRU):
 
 
 class _GRUFunction(torch.autograd.Function):
-    """Computes one layer; rows of the weights are those of r, z and n, as in ``torch.nn.GRU``."""
+    """One layer; rows of the weights are those of r, z and n, as in ``torch.nn.GRU``."""
 
     @staticmethod
     def forward(

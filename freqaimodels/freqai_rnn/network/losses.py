@@ -1,4 +1,4 @@
-"""Holds the loss of a prediction. Imports torch only."""
+"""The loss of a prediction."""
 
 from __future__ import annotations
 

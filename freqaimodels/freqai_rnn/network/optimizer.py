@@ -1,4 +1,4 @@
-"""Holds the optimizer. Imports torch and the settings."""
+"""The optimizer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .settings import Settings
 
 
 class AdamW:
-    """Steps as ``torch.optim.AdamW`` does, which is Adam while ``weight_decay`` is 0.
+    """``torch.optim.AdamW``, which is Adam while ``weight_decay`` is 0.
 
     Made of torch's function, because making torch's object imports torch._dynamo: 800 modules and
     two seconds in each process that trains.

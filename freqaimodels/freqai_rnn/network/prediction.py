@@ -1,4 +1,4 @@
-"""Predicts many windows at once, without dropout. Imports torch, network and windows.
+"""Predictions of many windows at once, without dropout.
 
 Windows of neighbouring candles overlap, so on a CPU the first layer's product of its input weights
 and a candle is computed once for all windows that hold it; what each window needs for itself is
@@ -99,7 +99,7 @@ def _last_states(layers: Sequence[_LayerSteps], features: Tensor, windows: Tenso
 
 
 class _LayerSteps(ABC):
-    """Holds a layer and its states in a batch of windows.
+    """A layer and its states in a batch of windows.
 
     :ivar states: (B, hidden_size).
     :ivar gates: (B, n_gates · hidden_size): what the input gives to them, consumed by a step.
@@ -130,7 +130,7 @@ class _LayerSteps(ABC):
 
 
 class _LSTMSteps(_LayerSteps):
-    """Steps by c' = f ∘ c + i ∘ g and h' = o ∘ tanh(c'), in the form of ``torch.nn.LSTM``."""
+    """c' = f ∘ c + i ∘ g and h' = o ∘ tanh(c'), in the form of ``torch.nn.LSTM``."""
 
     def __init__(self, recurrent: nn.RNNBase, number: int) -> None:
         super().__init__(recurrent, number)
@@ -151,7 +151,7 @@ class _LSTMSteps(_LayerSteps):
 
 
 class _GRUSteps(_LayerSteps):
-    """Steps as the GRU of the module ``gru`` does."""
+    """The steps of the GRU of the module ``gru``."""
 
     def __init__(self, recurrent: nn.RNNBase, number: int) -> None:
         super().__init__(recurrent, number)

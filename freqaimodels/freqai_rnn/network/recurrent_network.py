@@ -1,4 +1,4 @@
-"""Holds the network: stacked LSTM or GRU layers and a small head. Imports gru and settings.
+"""RecurrentNetwork: stacked LSTM or GRU layers and a small head.
 
 Sources: Hochreiter & Schmidhuber 1997 (LSTM), Cho et al. 2014 (GRU), in the form of torch.nn.
 """
@@ -17,7 +17,7 @@ CELLS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": GRU}
 
 
 class RecurrentNetwork(nn.Module):
-    """Runs recurrent layers over a window; the last hidden state goes through the head.
+    """Recurrent layers over a window, and a head that reads their last hidden state.
 
     :param n_features: columns of a candle.
     :param n_labels: values predicted for a window.

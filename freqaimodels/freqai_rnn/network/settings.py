@@ -1,4 +1,4 @@
-"""Describes a network and its training once: names, defaults, ranges. Imports NumPy only."""
+"""Settings of a network and its training, each once: name, default, range."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXACT_BATCH_SIZE = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Describes network and training of one model; every value is checked when it is made.
+    """Network and training of one model; every value is checked when it is made.
 
     :param cell_type: "lstm" or "gru".
     :param sequence_length: candles in one window, the predicted row's own included.

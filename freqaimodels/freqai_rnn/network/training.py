@@ -1,4 +1,4 @@
-"""Holds the training loop: early stopping, best checkpoints, history."""
+"""The training loop: early stopping, best checkpoints, history."""
 
 from __future__ import annotations
 

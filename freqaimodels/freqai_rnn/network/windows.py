@@ -1,4 +1,4 @@
-"""Says which rows form which window, and which windows train or validate. NumPy and torch only.
+"""Which rows form which window, and which windows train or validate.
 
 The one rule of this project, for training, backtest and live: **the window of row t is the rows
 t - S + 1 … t, row t included, and its target is y[t]**. Rows are candles, oldest first::
@@ -71,7 +71,7 @@ def _after_hole(candle_index: IntArray, n_rows: int) -> BoolArray:
 
 
 class Split(NamedTuple):
-    """Holds the rows whose targets train and those whose targets choose the weights."""
+    """The rows whose targets train and those whose targets choose the weights."""
 
     train_rows: IntArray
     valid_rows: IntArray
@@ -125,7 +125,7 @@ def require_windows(split: Split, n_rows: int, n_complete: int, settings: Settin
 
 
 class WindowTargets(NamedTuple):
-    """Holds the targets of n windows: last row (n,), values (n, n_labels) and weights (n,)."""
+    """The targets of n windows: last row (n,), values (n, n_labels) and weights (n,)."""
 
     rows: Tensor
     values: Tensor
@@ -184,7 +184,7 @@ def split_into_chunks(rows: Tensor, sequence_length: int, offset: int) -> tuple[
 
 
 class Chunks(NamedTuple):
-    """Holds features (n_chunks, 2 S - 1, n_features); chunk and step of each target, both (n,)."""
+    """Features (n_chunks, 2 S - 1, n_features); chunk and step of each target, both (n,)."""
 
     features: Tensor
     chunk: Tensor

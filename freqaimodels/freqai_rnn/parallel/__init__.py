@@ -1,1 +1,1 @@
-"""Fits in other processes."""
+"""Trainings in other processes."""

@@ -1,4 +1,4 @@
-"""Reaches the workers of a running Dask scheduler; dask is imported when it is used."""
+"""The workers of a running Dask scheduler; dask is imported when it is used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONNECT_SECONDS = 5
 
 
 class DaskCluster:
-    """Lends the workers of a running Dask scheduler.
+    """The workers of a running Dask scheduler, on loan.
 
     :raises ValueError: if it is not there, has no workers, or they lack this package.
     """

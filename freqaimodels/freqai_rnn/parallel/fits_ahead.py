@@ -1,4 +1,4 @@
-"""Fits in worker processes, on this machine or on a Dask cluster.
+"""Worker processes that fit, on this machine or on a Dask cluster.
 
 Workers run what is here, so freqtrade and dask must not be needed to import it.
 """
@@ -20,8 +20,8 @@ from joblib.externals.loky import ProcessPoolExecutor
 from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask
 from ..estimators.recurrent import RecurrentRegressor
+from .allocator import keep_freed_memory
 from .dask_cluster import DaskCluster
-from .memory import keep_freed_memory
 from .parallelism import Parallelism
 
 logger = logging.getLogger(__name__)
@@ -38,14 +38,14 @@ _one_fit_per_process = threading.Lock()  # torch's random numbers and threads ar
 
 
 class SentFit(NamedTuple):
-    """Holds a task that workers have, by its key."""
+    """A task that workers have, by its key."""
 
     key: str
     future: Future[Outcome]
 
 
 class FitsAhead:
-    """Fits in workers what this process is about to ask for, in the order it will ask.
+    """Workers that fit what this process is about to ask for, in the order it will ask.
 
     The next tasks are prepared while this process waits for a result, and never while it does
     anything else: the strategy's code is not made for two threads.

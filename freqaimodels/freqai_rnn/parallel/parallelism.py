@@ -1,4 +1,4 @@
-"""Says where the trainings of a backtest run, as configured and checked."""
+"""Where the trainings of a backtest run, as configured and checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANYTHING = Rule("anything", lambda _value: True)  # what it must be depends on t
 
 @dataclass(frozen=True, kw_only=True)
 class Parallelism:
-    """Says where the trainings of a backtest run; nothing of it changes their results.
+    """Where the trainings of a backtest run; nothing of it changes their results.
 
     :param n_jobs: trainings at once, in one thread each; -1 is one for each core.
     :param parallel_backend: "loky", processes on this machine, or "dask".

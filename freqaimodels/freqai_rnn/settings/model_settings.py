@@ -1,4 +1,4 @@
-"""Reads FreqAI's configuration section as parameters, checked before any training."""
+"""FreqAI's configuration section as parameters, checked before any training."""
 
 from __future__ import annotations
 

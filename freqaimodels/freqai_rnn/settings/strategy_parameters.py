@@ -1,4 +1,4 @@
-"""Decides the values of a strategy's network parameters, and says where each comes from."""
+"""The values of a strategy's network parameters, and where each comes from."""
 
 from __future__ import annotations
 

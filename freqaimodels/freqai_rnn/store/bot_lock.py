@@ -1,4 +1,4 @@
-"""Shows that a bot runs, by a lock that its process holds, and that ends with it however it ends.
+"""A lock that shows that a bot runs, and that ends with its process however that ends.
 
 Each bot has a lock of its own, whose name says which process it is.
 """

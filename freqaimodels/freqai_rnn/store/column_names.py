@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Names(NamedTuple):
-    """Holds the columns that a strategy gives; the order of the features counts."""
+    """The columns that a strategy gives; the order of the features counts."""
 
     features: list[str]
     labels: list[str]

@@ -1,4 +1,4 @@
-"""Keeps models of different settings in different folders, so that none is used under others."""
+"""A folder for each set of settings, so that no model is used under others."""
 
 from __future__ import annotations
 

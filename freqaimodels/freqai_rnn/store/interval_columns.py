@@ -1,4 +1,4 @@
-"""Makes columns of intervals. No freqtrade import."""
+"""Columns of the intervals beside each label."""
 
 from __future__ import annotations
 

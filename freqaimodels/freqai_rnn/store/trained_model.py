@@ -1,4 +1,4 @@
-"""TrainedModel: what one FreqAI training leaves, whole in one file. No freqtrade import."""
+"""TrainedModel: what one FreqAI training leaves, whole in one file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MADE_WITH = ("freqtrade", "torch")
 
 
 class Predictions(NamedTuple):
-    """Holds one entry per row of the predicted frame.
+    """One entry per row of the predicted frame.
 
     :ivar labels: a column per label, in the label's own unit; 0 where there is no prediction.
         Behind them the columns of ``CandleRegressor.predict_in_detail``, ``return_gru`` beside
@@ -49,14 +49,14 @@ class Predictions(NamedTuple):
 
 @dataclass
 class TrainedModel:
-    """Holds a fitted estimator and what FreqAI keeps apart: pipelines, names, statistics, context.
+    """A fitted estimator and what FreqAI keeps apart: pipelines, names, statistics, context.
 
-    Self-contained, because FreqAI may hand a loaded model the pipelines of another window.
+    Self-contained, because FreqAI may hand a loaded model the pipelines of another period.
 
     :ivar context: the last raw rows of the training frame, ``date`` and features; they directly
         precede the first candle of the backtest slice, and give it a window.
     :ivar settings: all that shaped it, see ``folders.shaping_settings``.
-    :ivar train_seconds: of the preparation of the window and the fit, wherever that ran.
+    :ivar train_seconds: of the preparation of the period and the fit, wherever that ran.
     :ivar validation: metrics by label on the validation windows, see ``measure``.
     :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
     :ivar trained_until: the training frame's last candle.

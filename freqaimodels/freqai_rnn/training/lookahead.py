@@ -1,4 +1,4 @@
-"""Lookahead: fits in workers what FreqAI's loop over the periods will ask for next."""
+"""Lookahead: what FreqAI's loop over the periods will ask for next, fitted by workers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class Lookahead:
-    """Goes over the periods ahead of FreqAI's loop, if the trainings are parallel.
+    """A loop over the periods ahead of FreqAI's own, if the trainings are parallel.
 
     FreqAI's own loop runs unchanged. It finds each fit done that depends on the candles which
     it has itself prepared, and fits what it does not find.

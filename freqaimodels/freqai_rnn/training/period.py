@@ -53,7 +53,7 @@ class TrainingPeriod:
 
 
 class PeriodTrainer:
-    """Prepares training periods and trains estimators on them.
+    """The way from a period to a trained model.
 
     :param candle: length of a candle.
     :param new_pipelines: makes pipelines that are not fitted yet, of a kitchen's threads.

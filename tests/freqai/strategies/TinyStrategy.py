@@ -15,7 +15,8 @@ class TinyStrategy(IStrategy):
     is the hour of the day without labels, ``labelled_from`` the date of the first label,
     ``no_features`` leaves no feature and ``no_label`` no label, ``text_at`` is the date from which
     a feature is text, ``label`` is the name of the label,
-    ``horizon`` is how many candles the label looks ahead, whatever the configuration says.
+    ``horizon`` is how many candles the label looks ahead, whatever the configuration says,
+    ``enters`` lets it trade: freqtrade's statistics of trades take longer than the trainings.
     """
 
     INTERFACE_VERSION = 3
@@ -81,8 +82,9 @@ class TinyStrategy(IStrategy):
         folder = self.config["user_data_dir"] / self.tiny.get("seen", "seen")
         folder.mkdir(exist_ok=True)
         dataframe.to_feather(folder / f"{metadata['pair'].split('/')[0]}.feather")
-        rises = (dataframe["do_predict"] == 1) & (dataframe["&-return"] > 0)
-        dataframe.loc[rises, "enter_long"] = 1
+        if self.tiny.get("enters", False):
+            rises = (dataframe["do_predict"] == 1) & (dataframe["&-return"] > 0)
+            dataframe.loc[rises, "enter_long"] = 1
         return dataframe
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:

@@ -1,1 +1,1 @@
-"""Reads what a backtest left behind, with freqtrade's own functions."""
+"""What a backtest left behind, by freqtrade's own functions."""

@@ -1,4 +1,4 @@
-"""Reads stored candles with freqtrade's own reader. Imports nothing of ours."""
+"""Stored candles, by freqtrade's own reader."""
 
 from __future__ import annotations
 

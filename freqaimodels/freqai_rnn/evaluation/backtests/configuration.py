@@ -1,4 +1,4 @@
-"""Reads configuration files, timeframes and timeranges with freqtrade's own functions."""
+"""Configuration files, timeframes and timeranges, as freqtrade's own functions read them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from freqtrade.exchange import timeframe_to_seconds
 
 @dataclass(frozen=True)
 class Configuration:
-    """Holds what merged configuration files say, and where they are.
+    """What merged configuration files say, and where they are.
 
     :ivar content: what the files say, later files first; environment variables are not read.
     """
@@ -96,7 +96,7 @@ def candle_length(timeframe: str) -> pd.Timedelta:
     return pd.Timedelta(seconds=timeframe_to_seconds(timeframe))
 
 
-def time_window(timerange: str) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+def read_timerange(timerange: str) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
     """Return the first moment and the first one too late; None where that side is left out.
 
     :param timerange: ``YYYYMMDD-YYYYMMDD``, or with times as freqtrade reads them.

@@ -1,6 +1,6 @@
-"""Reads FreqAI's predictions with all that is recorded beside them.
+"""FreqAI's predictions with all that is recorded beside them.
 
-FreqAI's files are enough, so it works for every FreqAI regressor. Imports its neighbours only.
+FreqAI's files are enough, so it works for every FreqAI regressor.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MISMATCH = 0.05
 
 @dataclass(frozen=True)
 class TrainedSlice:
-    """Describes one trained model, which predicted one slice of the backtest.
+    """One trained model, which predicted one slice of the backtest.
 
     :ivar trained: end of its training period.
     :ivar history: what the training left, as in ``TrainedModel.history``; None for other models.
@@ -63,7 +63,7 @@ class TrainedSlice:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """Holds the predictions of one label by the models of one identifier.
+    """The predictions of one label by the models of one identifier.
 
     :ivar candles: a row per predicted candle and pair: pair, trained, date, candle (number on the
         time axis), predicted, realised (NaN where the future is not known), used (do_predict 1);

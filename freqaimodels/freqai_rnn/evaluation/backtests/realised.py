@@ -1,4 +1,4 @@
-"""Computes the realised label of every candle from closing prices: what became of a prediction.
+"""The realised label of every candle, from closing prices: what became of a prediction.
 
 A label is defined by code in the strategy, which no file records. So a label is evaluated only if
 its definition is one of ``DEFINITIONS``, and FreqAI's own record of the training labels serves to

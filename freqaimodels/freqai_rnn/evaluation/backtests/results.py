@@ -1,4 +1,4 @@
-"""Finds what a backtest left, and freqtrade's own summary of it. Imports nothing of ours."""
+"""What a backtest left, and freqtrade's own summary of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ N_IDENTIFIERS = 5
 
 
 class BacktestResult(NamedTuple):
-    """Describes the backtest that used an identifier last."""
+    """The backtest that used an identifier last."""
 
     model: str
     command: str

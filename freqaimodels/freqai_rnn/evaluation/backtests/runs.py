@@ -1,4 +1,4 @@
-"""Runs one ``freqtrade backtesting`` per model, alike in all but the model and its settings."""
+"""One ``freqtrade backtesting`` per model, alike in all but the model and its settings."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .configuration import Configuration, read_json, time_window
+from ... import __version__
+from .configuration import Configuration, read_json, read_timerange
 from .predictions import StoredRun, read_runs
 
 DEFAULT_SETTINGS = Path(__file__).with_name("compare.json")
 LEFT_OUT = ("api_server", "discord", "telegram", "webhook", "log_config")
 """Sections not copied to the file of a backtest: secrets of no use in it; what hides its log."""
-PACKAGES = ("freqtrade", "freqai-rnn", "lightgbm", "torch")
+PACKAGES = ("freqtrade", "lightgbm", "torch")
 TRAINING = re.compile(
     r"Training (?P<pair>\S+), \d+/(?P<pairs>\d+) pairs from (?P<period>.+), "
     r"\d+/(?P<trains>\d+) trains"
@@ -35,7 +36,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class ModelRun:
-    """Describes a finished backtest of one model.
+    """A finished backtest of one model.
 
     :ivar seconds: of the whole command; training and prediction are part of it.
     :ivar train_seconds: of all trainings, NaN if not known; of the run that made the models.
@@ -92,7 +93,7 @@ def model_configuration(
         "freqai": {k: v for k, v in config["freqai"].items() if k != "identifier"},
         "timeframe": config.get("timeframe"),
         "strategy": [config.get("strategy"), code],
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {"freqai-rnn": __version__, **{name: version(name) for name in PACKAGES}},
     }
     digest = hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:12]
     config["freqai"]["identifier"] = f"compare/{model}-{digest}"
@@ -140,7 +141,7 @@ def run_model(
     seconds = time.monotonic() - start
     new = _text(log, offset)
     try:
-        stored = read_runs(configuration, identifier, labels, time_window(timerange), folder)[0]
+        stored = read_runs(configuration, identifier, labels, read_timerange(timerange), folder)[0]
     except FileNotFoundError as error:
         raise ValueError(
             f"{model} left no predictions. {_last_errors(new)}(All of {log}.)"

@@ -1,4 +1,4 @@
-"""Reads the prediction files that FreqAI stored. Imports nothing of ours."""
+"""The prediction files that FreqAI stored."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Writes reports and comparisons as pages."""
+"""Reports and comparisons as pages."""

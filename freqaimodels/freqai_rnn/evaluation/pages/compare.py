@@ -1,4 +1,4 @@
-"""Makes the page of a comparison: ``python -m freqai_rnn compare``."""
+"""The page of a comparison: ``python -m freqai_rnn compare``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws the charts of a report with plotly. Texts are escaped, as plotly reads some HTML."""
+"""The charts of a report, by plotly. Texts are escaped, as plotly reads some HTML."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ N_GROUPS = 10
 
 
 class Chart(NamedTuple):
-    """Holds a figure and what to say about it.
+    """A figure and what to say about it.
 
     :ivar size: ``full`` width, ``half``, or ``small``; neighbours of one size share a row.
     """

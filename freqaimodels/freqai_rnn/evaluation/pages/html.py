@@ -1,4 +1,4 @@
-"""Builds an HTML page that needs no network from its parts; page.html.j2 says how they look."""
+"""An HTML page that needs no network, of parts; page.html.j2 says how they look."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent
 
 
 class Column(NamedTuple):
-    """Names a column of a table; ``hint`` is shown under the pointer."""
+    """A column of a table; ``hint`` is shown under the pointer."""
 
     heading: str
     hint: str = ""
@@ -28,7 +28,7 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """Holds one entry of a table.
+    """One entry of a table.
 
     :ivar value: to sort by; None for nothing.
     :ivar error: shown smaller after the text.
@@ -45,7 +45,7 @@ NOTHING = Cell("–", None)
 
 
 class Table(NamedTuple):
-    """Holds a table that sorts by a click on a heading.
+    """A table that is sorted by a click on a heading.
 
     :ivar strong: numbers of the rows to stress.
     """
@@ -57,7 +57,7 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class Heading:
-    """Stands between boxes."""
+    """A heading between boxes."""
 
     macro: ClassVar = "heading"
     text: str
@@ -66,7 +66,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Box:
-    """Shows a title with what is given of text, legend (colour by name), bullets and table.
+    """A title with what is given of text, legend (colour by name), bullets and table.
 
     :ivar kind: ``warnings`` or nothing.
     """
@@ -83,7 +83,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Charts:
-    """Shows charts, each in a box; small ones stand beside each other.
+    """Charts, each in a box; small ones stand beside each other.
 
     :ivar prefix: makes the ids of the elements unique on a page.
     """
@@ -108,7 +108,7 @@ class Charts:
 
 @dataclass(frozen=True)
 class Record:
-    """Shows what a page is a record of: texts by name, settings as text, names of features."""
+    """What a page is a record of: texts by name, settings as text, names of features."""
 
     macro: ClassVar = "record"
     texts: Mapping[str, str]

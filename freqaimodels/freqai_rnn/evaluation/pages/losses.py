@@ -1,4 +1,4 @@
-"""Draws training and validation loss of every network. Imports its neighbours."""
+"""Training and validation loss of every network, drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a page with its record: the same numbers as JSON, versions, settings and command."""
+"""A page with its record: the same numbers as JSON, versions, settings and command."""
 
 from __future__ import annotations
 

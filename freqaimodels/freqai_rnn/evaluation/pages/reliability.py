@@ -1,4 +1,4 @@
-"""Shows intervals, confidence and costs on the page of a backtest. Imports its neighbours."""
+"""Intervals, confidence and costs on the page of a backtest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the page of a backtest, ``python -m freqai_rnn report``: predictions and what happened."""
+"""The page of a backtest, ``python -m freqai_rnn report``: predictions and what happened."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ EXPLANATION = (
 
 
 class Measured(NamedTuple):
-    """Holds a run and all that was measured of it."""
+    """A run and all that was measured of it."""
 
     run: StoredRun
     scores: list[Score]

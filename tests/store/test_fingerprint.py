@@ -1,4 +1,4 @@
-"""What counts as other settings; see also tests/freqai/test_freqai_settings.py."""
+"""What counts as other settings; tests/freqai proves that a backtest goes by it."""
 
 import copy
 
@@ -48,6 +48,12 @@ def of(config: dict, estimator: RecurrentRegressor | None = None) -> str:
         ("freqai.feature_parameters.label_period_candles", 5),
         ("freqai.data_split_parameters.test_size", 0.2),
         ("freqai.something_new", 1),
+        ("freqai.continual_learning", True),
+        ("freqai.feature_parameters.weight_factor", 0.5),
+        ("freqai.feature_parameters.DI_threshold", 0.5),
+        ("freqai.feature_parameters.buffer_train_data_candles", 5),
+        ("freqai.feature_parameters.noise_standard_deviation", 0.1),
+        ("freqai.model_training_parameters", {"interval_coverage": 0.5}),
     ],
 )
 def test_what_shapes_predictions_changes_the_fingerprint(path, value):
@@ -61,6 +67,9 @@ def test_what_shapes_predictions_changes_the_fingerprint(path, value):
         ("freqai.identifier", "b"),
         ("freqai.backtest_period_days", 5),
         ("freqai.live_retrain_hours", 3),
+        ("freqai.conv_width", 6),
+        ("freqai.model_training_parameters", {"n_jobs": 2, "retrain": "never"}),
+        ("max_open_trades", 1),
         ("freqai.max_candidates", 100),
         ("freqai.data_split_parameters.shuffle", False),
     ],
@@ -78,9 +87,10 @@ def test_with_continual_learning_earlier_windows_shape_a_model_too(path):
     assert of(config) != of(other)
 
 
-def test_every_setting_of_the_network_shapes_it_but_device_and_progress():
-    assert of(CONFIG, RecurrentRegressor(seed=1)) != of(CONFIG)
-    assert of(CONFIG, RecurrentRegressor(device="cpu", show_progress=False)) == of(CONFIG)
+@pytest.mark.parametrize("name", RecurrentRegressor().get_params())
+def test_every_setting_of_the_network_shapes_it_but_device_and_progress(name):
+    other = RecurrentRegressor(**{name: "another"})
+    assert (of(CONFIG, other) == of(CONFIG)) == (name in ("device", "show_progress"))
 
 
 def test_changes_are_named_with_their_path_and_both_values():

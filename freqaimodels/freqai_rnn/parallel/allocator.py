@@ -1,4 +1,4 @@
-"""Asks the memory allocator of a process that trains for what it needs. Imports nothing of ours."""
+"""What a process that trains asks of the memory allocator."""
 
 from __future__ import annotations
 

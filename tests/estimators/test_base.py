@@ -9,7 +9,6 @@ import pytest
 from freqai_rnn import RecurrentRegressor, Settings
 from freqai_rnn.estimators.base import (
     CandleRegressor,
-    require_known,
     row_vector,
     with_parameters,
     with_those_it_has,
@@ -50,7 +49,7 @@ def test_a_value_out_of_range_is_refused_before_any_data_is_there():
         ("n_layers", "num_layers"),
         ("epochs", "max_epochs"),
         ("Dropout", "dropout"),
-        ("window_length", "sequence_length"),
+        ("seq_length", "sequence_length"),
         ("batchsize", "batch_size"),
         ("n_checkpoint", "n_checkpoints"),
     ],
@@ -62,9 +61,18 @@ def test_an_unknown_name_is_refused_and_the_nearest_one_named(key, near):
     assert str(caught.value).endswith(", ".join(GRU.get_params()) + ".")
 
 
-def test_a_name_unlike_any_other_is_refused_too():
-    with pytest.raises(ValueError, match=r"^zzz \(= 1\) is not a setting; did you mean \w+\?"):
-        require_known({"zzz": 1}, ["seed", "dropout"])
+@pytest.mark.parametrize(
+    ("key", "whose"),
+    [
+        *((name, "this model, but of tree models") for name in ("n_estimators", "num_leaves")),
+        *((name, "this model, but of tree models") for name in ("tree_method", "verbosity")),
+        ("zzz", "this model"),
+    ],
+)
+def test_a_name_of_another_model_gets_no_hint(key, whose):
+    message = f"{key} (= 5) is not a setting of {whose}. Valid names: "
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        with_parameters(GRU, {key: 5})
 
 
 def test_only_the_parameters_an_estimator_has_are_set():

@@ -83,6 +83,7 @@ def test_workers_are_ahead_of_freqai_beyond_the_end_of_a_pair(host: Host) -> Non
     assert prepared < entered
 
 
+@pytest.mark.slow
 def test_the_candles_of_a_later_pair_are_not_guessed_where_a_strategy_changes_them(
     host: Host, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def grid(host: Host, tmp_path: Path) -> Grid:
     return Grid(host, Path(shutil.copytree(HERE / "strategies", tmp_path / "strategies")))
 
 
+@pytest.mark.slow
 def test_hyperopt_finds_the_same_with_two_jobs(grid: Grid, tmp_path: Path) -> None:
     run = grid.hyperopt(model_training_parameters={"n_jobs": 2})
     assert not run.errors, run.log
@@ -125,6 +127,7 @@ def test_hyperopt_finds_the_same_with_two_jobs(grid: Grid, tmp_path: Path) -> No
     assert len(set(found.values())) == len(GRID)
 
 
+@pytest.mark.slow
 def test_a_candidate_that_fails_in_a_worker_stops_no_other(grid: Grid) -> None:
     grid.edit_strategy("[6, 4]", "[6, 600]")
     run = grid.hyperopt(model_training_parameters={"n_jobs": 2})
@@ -136,8 +139,12 @@ def test_a_candidate_that_fails_in_a_worker_stops_no_other(grid: Grid) -> None:
 
 @pytest.mark.parametrize(
     "cause",
-    [{"labelled_from": "2019-05-31T17:00Z"}, {"inf_at": "2019-05-13 10:00"}],
-    ids=["in the fit", "in its preparation"],
+    [
+        pytest.param({"labelled_from": "2019-05-31T17:00Z"}, id="in the fit"),
+        pytest.param(
+            {"inf_at": "2019-05-13 10:00"}, id="in its preparation", marks=pytest.mark.slow
+        ),
+    ],
 )
 def test_a_failed_window_is_reported_as_without_workers(
     host: Host, tmp_path: Path, cause: dict[str, str]
@@ -173,6 +180,7 @@ def test_a_damaged_model_is_trained_again_and_the_others_are_not(
     assert run.predictions().equals(trained_host[1].predictions())
 
 
+@pytest.mark.slow
 def test_continual_learning_trains_in_order_and_says_so(host: Host, tmp_path: Path) -> None:
     overlay = training(n_jobs=2)
     overlay["freqai"]["continual_learning"] = True
@@ -238,6 +246,7 @@ def backtest(host: Host, **parameters: Any) -> Iterator[Backtest]:
         started.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "interrupt",
     [
@@ -276,6 +285,7 @@ def test_a_killed_worker_changes_no_number(host: Host, sequential: tuple[Host, R
     assert_same(host, run, *sequential)
 
 
+@pytest.mark.slow
 def test_a_backtest_that_goes_on_trains_only_what_is_missing(
     host: Host, sequential: tuple[Host, Run]
 ) -> None:
@@ -355,6 +365,7 @@ def test_a_cluster_finds_the_same(
     assert_same(host, run, *trained_host)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_of_a_cluster_only_delays(
     host: Host, cluster: Cluster, sequential: tuple[Host, Run]
 ) -> None:
@@ -370,6 +381,7 @@ def test_a_killed_worker_of_a_cluster_only_delays(
     assert_same(host, run, *sequential)
 
 
+@pytest.mark.slow
 def test_where_the_whole_cluster_is_lost_the_backtest_goes_on_alone(
     host: Host, cluster: Cluster, sequential: tuple[Host, Run]
 ) -> None:
@@ -401,11 +413,13 @@ def test_an_unreachable_scheduler_is_named_at_once(host: Host) -> None:
     assert f"scheduler_address {address} cannot be reached" in said
 
 
+@pytest.mark.slow
 def test_a_scheduler_without_workers_is_refused(host: Host, cluster: Cluster) -> None:
     said = refused(host, **on(cluster))
     assert f"The scheduler {cluster.address} has no worker: start `dask worker" in said
 
 
+@pytest.mark.slow
 def test_a_worker_that_would_train_in_threads_is_refused(host: Host, cluster: Cluster) -> None:
     cluster.add_worker("--nthreads", "2")
     cluster.wait_for_workers(1)
@@ -414,6 +428,7 @@ def test_a_worker_that_would_train_in_threads_is_refused(host: Host, cluster: Cl
     assert "--nthreads 1 --nworkers 2" in said
 
 
+@pytest.mark.slow
 def test_a_worker_without_the_package_is_refused(host: Host, cluster: Cluster) -> None:
     line = ["-S", "-m", "dask", "worker", "--scheduler-file", str(cluster.file), "--no-nanny"]
     with cluster.log.open("ab") as log:

@@ -18,6 +18,15 @@ from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+LIKENESS = 0.72
+"""Of two names, from which on one is taken for the other, misspelt; difflib's measure."""
+OF_TREES = (
+    *("n_estimators", "num_leaves", "max_depth", "min_child_samples", "min_child_weight"),
+    *("subsample", "colsample_bytree", "reg_alpha", "reg_lambda", "tree_method", "task_type"),
+    "verbosity",
+)
+"""Settings that a configuration of a tree model has, some of which look like ours."""
+
 FloatArray = npt.NDArray[np.floating]
 RowArray = npt.NDArray[np.int64]
 Arguments = ParamSpec("Arguments")
@@ -256,15 +265,18 @@ def with_those_it_has(estimator: CandleRegressor, **values: Any) -> CandleRegres
 def require_known(values: Mapping[str, Any], valid: Iterable[str]) -> None:
     """Refuse a name that is not among the valid ones.
 
-    :raises ValueError: naming the nearest one, as most unknown names are misspelt.
+    :raises ValueError: naming the one that it is likely to be a misspelling of, if any.
     """
     names = list(valid)
     for name in values:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
+            near = difflib.get_close_matches(name, names, n=1, cutoff=LIKENESS)
+            hint = f"; did you mean {near[0]}?" if near else " of this model."
+            if name in OF_TREES:
+                hint = " of this model, but of tree models."
             raise ValueError(
-                f"{name} (= {values[name]!r}) is not a setting; did you mean {near}? "
-                f"Valid names: {', '.join(names)}."
+                f"{name} (= {values[name]!r}) is not a setting{hint} Valid names: "
+                f"{', '.join(names)}."
             )
 
 

@@ -76,6 +76,7 @@ RULES: dict[str, dict[str, Rule]] = {
     },
     SPLIT: {
         "test_size": either(real(0, 1), whole(0)).about("a share of the candles or their number"),
+        "train_size": either(real(0, 1, above=True), whole(1)).about("a share or a number, too"),
         "random_state": whole(0, 2**32 - 1),
     },
 }

@@ -16,6 +16,7 @@ from .freqai_keys import require_candles, require_host_settings, require_recorda
 logger = logging.getLogger(__name__)
 
 PLACE = "freqai.model_training_parameters"
+SPLIT = "freqai.data_split_parameters"
 FREQAI_SETS = {
     "validation_fraction": "data_split_parameters.test_size",
     "validation_gap": "feature_parameters.label_period_candles",
@@ -170,15 +171,31 @@ def require_fitting(freqai: Mapping[str, Any], sequence_length: int, candle_seco
         )
     require_candles(freqai, candle_seconds)
     days = freqai.get("train_period_days", 0)
-    test_size = freqai.get("data_split_parameters", {}).get("test_size", 0.1)
+    split = freqai.get("data_split_parameters", {})
     candles = int(days * SECONDS_PER_DAY // candle_seconds)
-    n_test = test_size if test_size >= 1 else candles * test_size
-    n_train = candles - int(n_test)
+    n_test = _n_of(split.get("test_size", 0.1), candles)
+    n_train = _n_of(split.get("train_size", candles - n_test), candles)
+    if n_train + n_test > candles:
+        raise ValueError(
+            f"{SPLIT}.train_size={split['train_size']} and test_size={split.get('test_size', 0.1)} "
+            f"are {n_train} and {n_test} of {candles} candles: lower one, or leave out train_size, "
+            "which is the rest then."
+        )
     needed = sequence_length + horizon + 1
     if n_train < needed:
         raise ValueError(
             f"train_period_days={days} is {candles} candles of {candle_seconds} s, {n_train} of "
-            f"them to train on after test_size={test_size}: sequence_length="
-            f"{sequence_length} and label_period_candles={horizon} need "
-            f"at least {needed}. Raise train_period_days."
+            f"them to train on by {_in_words(split)}: sequence_length={sequence_length} and "
+            f"label_period_candles={horizon} need at least {needed}. Raise "
+            f"{'train_size' if 'train_size' in split else 'train_period_days'}."
         )
+
+
+def _n_of(size: float, candles: int) -> int:
+    """Return the candles of a part that is given as a share or as a number."""
+    return int(size if size >= 1 else candles * size)
+
+
+def _in_words(split: Mapping[str, Any]) -> str:
+    sizes = {"test_size": 0.1, **split}
+    return " and ".join(f"{n}={sizes[n]}" for n in ("test_size", "train_size") if n in sizes)

@@ -6,8 +6,8 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,6 +130,23 @@ class TrainedModel:
             np.where(known, inlier, np.minimum(inlier, 0)).astype(np.int64),
             pipeline["di"].di_values if "di" in pipeline else np.zeros(len(known)),
         )
+
+    def following(
+        self,
+        frame: pd.DataFrame,
+        rows_before: Callable[[pd.Timestamp, int], pd.DataFrame],
+    ) -> TrainedModel:
+        """Return the model with the candles before a frame, so that its first one has a window.
+
+        A model holds those before the slice that directly follows its training. A deployed one
+        predicts later slices, and with a buffer FreqAI's training ends before the slice begins.
+
+        :param rows_before: gives so many candles before a date, with their features.
+        """
+        if self.context.empty or self._precedes(frame):
+            return self
+        before = rows_before(frame["date"].iloc[0], len(self.context))
+        return replace(self, context=utc_dates(before[["date", *self.feature_names]]))
 
     def since_training(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return what a prediction of the last row depends on: its window, and past errors."""

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..dates import candle_numbers
 from ..estimators.fit_task import TrainingCandles
+from ..store.column_names import listed
 
 
 class Pipelines(NamedTuple):
@@ -79,17 +80,32 @@ def training_candles(
     )
 
 
-def require_finite(frame: pd.DataFrame, columns: list[str]) -> None:
-    """Refuse infinite values, which FreqAI would take for missing ones.
+def without_infinite(frame: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, str]:
+    """Take infinite values for missing ones, as a prediction does, and say how many there are.
 
-    :raises ValueError: naming the columns and how often each is infinite.
+    :return: the frame, and words for the log; none where all values are finite.
     """
-    infinite = np.isinf(frame[columns].to_numpy(dtype=np.float64)).sum(axis=0)
-    if infinite.any():
-        named = [f"{columns[i]} ({infinite[i]})" for i in np.flatnonzero(infinite)[:5]]
+    infinite = np.isinf(frame[columns].to_numpy(dtype=np.float64))
+    counts = infinite.sum(axis=0)
+    if not counts.any():
+        return frame, ""
+    found = np.flatnonzero(counts)
+    names = [columns[number] for number in found]
+    clean = frame.assign(**{name: frame[name].replace([np.inf, -np.inf], np.nan) for name in names})
+    return clean, listed([f"{columns[number]} ({counts[number]})" for number in found])
+
+
+def require_values(frame: pd.DataFrame, columns: list[str]) -> None:
+    """Refuse columns that never hold a value, which would leave no row to learn from.
+
+    :raises ValueError: with their names.
+    """
+    empty = [name for name in columns if frame[name].isna().all()]
+    if empty:
         raise ValueError(
-            f"Infinite values in {np.count_nonzero(infinite)} columns, such as {', '.join(named)}: "
-            "an indicator divides by zero; give NaN or a finite value there."
+            f"{listed(empty)} hold{'s' if len(empty) == 1 else ''} no value in the {len(frame)} "
+            "candles of the training period. The candles are there: look at how the strategy "
+            "computes it."
         )
 
 

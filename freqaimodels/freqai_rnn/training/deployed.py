@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
 from freqtrade.exceptions import OperationalException
 
-from ..dates import utc_dates
 from ..estimators.base import CandleRegressor
 from ..files import write_atomically
 from ..host.exceptions import as_operational_exception
 from ..host.kitchen import BacktestKitchen
 from ..store.folders import settings_folder
 from ..store.stored_model import METADATA, StoredModel, all_models, newest
-from ..store.trained_model import TrainedModel, checksum, read_stored
+from ..store.trained_model import checksum, read_stored
 from .kind import TrainingKind
 from .period import TrainingPeriod
 
@@ -74,16 +72,6 @@ class DeployedTraining(TrainingKind):
     def train(self, period: TrainingPeriod, dk: BacktestKitchen, previous: Any) -> NoReturn:
         """Refuse: FreqAI trains where no model is stored, and without one ``is_stored`` raises."""
         raise TypeError("Nothing is trained with deployed models.")
-
-    def for_slice(
-        self, model: TrainedModel, frame: pd.DataFrame, dk: BacktestKitchen
-    ) -> TrainedModel:
-        """Give a model the candles before a slice, so that the slice's first one has a window.
-
-        A model holds those before the slice that directly follows its training.
-        """
-        before = dk.rows_before(frame["date"].iloc[0], len(model.context))
-        return replace(model, context=utc_dates(before[["date", *model.feature_names]]))
 
 
 def deployed_folder(source: Path, settings: Mapping[str, Any]) -> Path:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,18 @@ class CandidateModels:
                 columns[candidate_column(name, column)] = labels[column]
             columns[candidate_column(name, "do_predict")] = do_predict
         return Predictions(pd.DataFrame(columns), np.zeros(len(frame), dtype=np.int64), di_values)
+
+    def following(
+        self,
+        frame: pd.DataFrame,
+        rows_before: Callable[[pd.Timestamp, int], pd.DataFrame],
+    ) -> CandidateModels:
+        """Return all models with the candles before a frame, see ``TrainedModel.following``."""
+        models = {
+            name: None if model is None else model.following(frame, rows_before)
+            for name, model in self.models.items()
+        }
+        return replace(self, models=models)
 
     def save(self, path: Path) -> None:
         """Do nothing when FreqAI calls it after training: the candidates are saved already."""

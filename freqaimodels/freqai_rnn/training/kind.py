@@ -45,11 +45,11 @@ class TrainingKind(ABC):
         """
 
     def for_slice(self, model: Any, frame: pd.DataFrame, dk: FreqaiDataKitchen) -> Any:
-        """Return the model as it predicts a slice of a backtest.
+        """Return a model that predicts a slice of a backtest from its first candle on.
 
         :param frame: the slice.
         """
-        return model
+        return model.following(frame, dk.rows_before)
 
     def finish_pair(self) -> None:  # noqa: B027 - most have nothing left to do
         """Do what is left to do once all slices of a pair are predicted."""

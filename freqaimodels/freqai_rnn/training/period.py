@@ -21,7 +21,7 @@ from ..estimators.fit_task import FitTask, TrainingCandles
 from ..estimators.intervals import FEWEST
 from ..host.exceptions import as_operational_exception
 from ..store.trained_model import TrainedModel
-from .candles import Pipelines, require_finite, training_candles
+from .candles import Pipelines, require_values, training_candles, without_infinite
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,15 @@ class PeriodTrainer:
                     "there are no candles of the training period. A bot loads them itself; for a "
                     "backtest they have to be downloaded."
                 )
-            require_finite(frame, dk.training_features_list + dk.label_list)
+            columns = dk.training_features_list + dk.label_list
+            frame, infinite = without_infinite(frame, columns)
+            require_values(frame, columns)
+        if infinite:
+            logger.warning(
+                "%s: infinite values count as missing: %s. An indicator divides by zero.",
+                dk.pair,
+                infinite,
+            )
         features, labels = dk.filter_features(
             frame, dk.training_features_list, dk.label_list, training_filter=True
         )

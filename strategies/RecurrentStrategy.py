@@ -201,7 +201,7 @@ class RecurrentStrategy(IStrategy):
         """Read what the network of the current parameters predicted.
 
         Hyperopt computes indicators once, for all networks: each has columns of its own, which
-        `freqai_rnn.training.grid.candidate_column` names in the same way.
+        `freqai_rnn.columns.candidate_column` names in the same way.
 
         :param dataframe: Candles with FreqAI's predictions.
         :param column: `&-return`, `do_predict`, or one of the intervals', as `return_confidence`.

@@ -13,3 +13,12 @@ def detail_column(label: str, detail: str) -> str:
     No ``&`` stands before it, as FreqAI would take it for a label.
     """
     return f"{label.removeprefix('&').removeprefix('-')}_{detail}"
+
+
+def candidate_column(candidate: str, column: str) -> str:
+    """Name the column of one candidate, ``[hidden_size=64 sequence_length=24] &-return``.
+
+    ``RecurrentStrategy.predicted`` builds the same name with a line of its own: change both.
+    Nothing stands before the bracket: FreqAI reads ``&`` and ``%`` in front of a column's name.
+    """
+    return f"[{candidate}] {column}"

@@ -25,6 +25,7 @@ def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object])
     :param content: of the file, or what writes it into an open one.
     """
     _remove_abandoned(path.parent.glob(f"{glob.escape(path.name)}.*partial"))
+    # in the same folder: a rename is atomic within one file system only
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
         with partial.open("xb") as file:
@@ -33,6 +34,7 @@ def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object])
             else:
                 content(file)
             file.flush()
+            # else the name could be on disk before the content, and a power cut leave an empty file
             os.fsync(file.fileno())
         partial.replace(path)
     finally:
@@ -49,6 +51,7 @@ def folder_beside(target: Path) -> Iterator[Path]:
     for abandoned in target.parent.glob(f".{glob.escape(target.name)}.*partial"):
         if time.time() - abandoned.stat().st_mtime > ABANDONED_AFTER_SECONDS:
             shutil.rmtree(abandoned, ignore_errors=True)
+    # the dot keeps it out of what globs for a run's folders, such as settings-*, find
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     partial.mkdir()
     try:

@@ -53,7 +53,9 @@ def known_volatility(labels: FloatArray, horizon: int) -> FloatArray:
     :param horizon: candles that a label looks ahead, after which it is known.
     :return: (n,) in the unit of the labels; NaN before 96 labels are known.
     """
+    # at least 1: a candle's own label is never known at that candle
     squares = pd.Series(np.square(labels)).shift(max(horizon, 1))
+    # ignore_na: a label that is missing ages nothing
     known = squares.ewm(halflife=HALF_LIFE, min_periods=HALF_LIFE, ignore_na=True)
     return np.asarray(np.sqrt(known.mean().to_numpy(dtype=np.float64)))
 
@@ -112,6 +114,7 @@ def directional_accuracy(
 ) -> FloatArray:
     """Return the share of moves whose sign was predicted; moves of exactly 0 do not count."""
     moved = (realised != 0).astype(np.float64)
+    # a prediction of exactly 0 has no sign in common with a move, so it is a miss
     hit = moved * (np.sign(realised) == np.sign(predicted))
     return _ratio(weights @ hit, weights @ moved)
 
@@ -184,6 +187,8 @@ def ic_beyond(
     counted = ~np.isnan(outcomes.next_move + new + old)
     y, x, z = (np.where(counted, values, 0.0) for values in (outcomes.next_move, new, old))
     counts = np.ones((1, len(y))) if weights is None else weights
+    # the sums of x - slope · z, written out: each replicate has a slope of its own, and a row of
+    # differences for each of them would take n_replicates × n
     slope = _ratio(counts @ (x * z), counts @ (z * z))
     squares = counts @ (x * x) - slope * (counts @ (x * z))
     # Rounding leaves a multiple of the other one with squares that are not quite 0.
@@ -198,6 +203,7 @@ def _about_zero(
 ) -> float | FloatArray:
     """Return the correlation about 0 over the rows that have both values."""
     counted = ~np.isnan(realised + predicted)
+    # 0 in both adds nothing to any sum, so one product serves all replicates
     y, x = (np.where(counted, values, 0.0) for values in (realised, predicted))
     counts = np.ones((1, len(y))) if weights is None else weights
     squares = (counts @ (x * x)) * (counts @ (y * y))

@@ -22,6 +22,7 @@ class Rule(NamedTuple):
 
 def is_whole(value: Any) -> bool:
     """Tell whether a value is a whole number; True and False are none."""
+    # numpy's integers count, as a grid search gives them
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 

@@ -50,3 +50,19 @@ def test_a_feature_of_a_longer_timeframe_repeats_itself_and_has_a_statistic():
 
 def test_a_few_candles_have_a_statistic_too():
     assert np.isfinite(dickey_fuller(autoregressive(4, 0.5)[:30]))
+
+
+@pytest.mark.parametrize("days", [30, 60, 210])
+@pytest.mark.parametrize("pattern", ["hour", "sine", "weekday"])
+def test_what_repeats_itself_is_no_random_walk(days, pattern):
+    hours = np.arange(24.0 * days)
+    values = {
+        "hour": hours % 24,
+        "sine": np.sin(2 * np.pi * hours / 24),
+        "weekday": hours // 24 % 7,
+    }[pattern]
+    assert dickey_fuller(values) < CRITICAL
+
+
+def test_a_line_leaves_the_values_that_were_trained_on():
+    assert dickey_fuller(0.5 * np.arange(1000.0)) > CRITICAL

@@ -13,7 +13,7 @@ from freqtrade.resolvers import StrategyResolver
 from tests.freqai.freqtrade_host import START, Host
 
 from freqai_rnn.host.drawer import DurableDrawer
-from freqai_rnn.training.period import PeriodTrainer
+from freqai_rnn.training.period_trainer import PeriodTrainer
 
 PAIR = "BTC/USD"
 HOUR = pd.Timedelta(hours=1)

@@ -57,8 +57,14 @@ SPOIL_PREDICTIONS = {
 }
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-@pytest.mark.parametrize("name", SPOIL_PREDICTIONS)
+FAST = [("truncated", 1), ("of another window", 2)]
+REST = [(name, n) for name in SPOIL_PREDICTIONS for n in (1, 2) if (name, n) not in FAST]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_jobs"),
+    [*FAST, *(pytest.param(*one, marks=pytest.mark.slow) for one in REST)],
+)
 def test_damaged_predictions_are_made_again_from_the_model(trained, trained_host, name, n_jobs):
     first, *later = trained.prediction_files()
     whole, others = first.read_bytes(), {path: path.stat().st_mtime_ns for path in later}
@@ -77,7 +83,14 @@ def test_lost_predictions_are_made_again_though_later_ones_are_there(trained, tr
     assert_as_undisturbed(run, trained_host[1], None, trained=0)
 
 
-@pytest.mark.parametrize("part", ["metadata.json", "feature_pipeline.pkl", "label_pipeline.pkl"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "metadata.json",
+        pytest.param("feature_pipeline.pkl", marks=pytest.mark.slow),
+        pytest.param("label_pipeline.pkl", marks=pytest.mark.slow),
+    ],
+)
 def test_a_model_with_a_damaged_file_beside_it_is_trained_again(trained, trained_host, part):
     damaged = beside(trained.model_files()[0], part)
     empty(damaged)
@@ -86,7 +99,7 @@ def test_a_model_with_a_damaged_file_beside_it_is_trained_again(trained, trained
     assert_as_undisturbed(run, trained_host[1], damaged.name, trained=1)
 
 
-@pytest.mark.parametrize("has_model", [True, False])
+@pytest.mark.parametrize("has_model", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_predictions_whose_metadata_are_damaged_are_made_again(trained, trained_host, has_model):
     model = trained.model_files()[0]
     empty(beside(model, "metadata.json"))
@@ -96,8 +109,15 @@ def test_predictions_whose_metadata_are_damaged_are_made_again(trained, trained_
     assert_as_undisturbed(run, trained_host[1], "_metadata.json", trained=1)
 
 
-@pytest.mark.parametrize("at", ["settings", "identifier"])
-@pytest.mark.parametrize("name", ["pair_dictionary.json", "global_metadata.json"])
+@pytest.mark.parametrize(
+    ("at", "name"),
+    [
+        ("settings", "pair_dictionary.json"),
+        ("identifier", "global_metadata.json"),
+        pytest.param("settings", "global_metadata.json", marks=pytest.mark.slow),
+        pytest.param("identifier", "pair_dictionary.json", marks=pytest.mark.slow),
+    ],
+)
 def test_a_backtest_starts_without_a_damaged_list(trained, trained_host, at, name):
     folder = trained.settings_folders()[-1]
     damaged = (folder if at == "settings" else folder.parent) / name

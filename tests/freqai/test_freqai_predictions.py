@@ -1,5 +1,7 @@
 """What the strategy gets: a true prediction for every candle, from its past alone."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,7 +70,13 @@ def test_every_candle_has_the_prediction_of_its_own_window(trained_host, coin):
     assert_every_candle_is_predicted(host, run, coin)
 
 
-@pytest.mark.parametrize("new_process", [False, True], ids=["same process", "new process"])
+@pytest.mark.parametrize(
+    "new_process",
+    [
+        pytest.param(False, id="same process"),
+        pytest.param(True, id="new process", marks=pytest.mark.slow),
+    ],
+)
 def test_models_from_disk_predict_every_candle_alike(trained, trained_host, new_process):
     for path in trained.prediction_files():
         path.unlink()
@@ -111,8 +119,8 @@ def test_label_statistics_are_those_of_the_slices_own_training(trained):
 @pytest.mark.parametrize(
     "at", ["2019-06-06 10:00", "2019-06-04 23:00"], ids=["within a slice", "last of a slice"]
 )
-def test_a_missing_feature_costs_exactly_the_windows_that_hold_it(host, at):
-    whole = host.backtest(overlay={"freqai": {"identifier": "whole"}}).predictions()
+def test_a_missing_feature_costs_exactly_the_windows_that_hold_it(host, trained_host, at):
+    whole = trained_host[1].predictions()
     found = host.backtest(overlay={"tiny": {"nan_at": at}}).predictions()
     missing = pd.date_range(at, periods=S, freq="h", tz="UTC")
     assert list(found.index[found["do_predict"] != 1]) == list(missing)
@@ -205,9 +213,16 @@ def test_principal_components_train_and_predict(host):
     np.testing.assert_allclose(found[LABEL], recomputed(host, "BTC", overlay), rtol=1e-4, atol=1e-8)
 
 
-def test_noise_reaches_the_training_rows_only(host):
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, candles: Path) -> Host:
+    """A finished backtest without any option, to be read only."""
+    host = Host(tmp_path_factory.mktemp("plain") / "user_data", candles)
     host.backtest(overlay=recording())
-    clean = recorded(host)["features"]
+    return host
+
+
+def test_noise_reaches_the_training_rows_only(host, plain):
+    clean = recorded(plain)["features"]
     overlay = recording(noise_standard_deviation=0.1)
     run = host.backtest(overlay=overlay)
     noise = recorded(host)["features"] - clean
@@ -219,19 +234,25 @@ def test_noise_reaches_the_training_rows_only(host):
     )
 
 
-def test_features_are_standardised_by_the_training_rows_alone(host):
-    host.backtest(overlay=recording())
+def test_features_are_standardised_by_the_training_rows_alone(host, plain):
     raw = host.features("BTC/USD").set_index("date")
     raw = raw[START - pd.Timedelta(days=20) : START - HOUR].to_numpy()
     train = raw[: 477 - 72]
     expected = (raw - train.mean(axis=0)) / train.std(axis=0)
-    np.testing.assert_allclose(recorded(host)["features"], expected, atol=1e-4)
+    np.testing.assert_allclose(recorded(plain)["features"], expected, atol=1e-4)
 
 
 # --- the future
 
 
-@pytest.mark.parametrize("hours", [40, 96, 130], ids=["first slice", "between", "second slice"])
+@pytest.mark.parametrize(
+    "hours",
+    [
+        pytest.param(40, id="first slice"),
+        pytest.param(96, id="between", marks=pytest.mark.slow),
+        pytest.param(130, id="second slice"),
+    ],
+)
 def test_later_candles_change_no_earlier_prediction(host, trained_host, tmp_path, hours):
     now = START + hours * HOUR
     other = host.with_other_prices(tmp_path, now)
@@ -245,43 +266,50 @@ def test_later_candles_change_no_earlier_prediction(host, trained_host, tmp_path
         assert first.__getstate__()["weights"] == second.__getstate__()["weights"]
 
 
-def test_labels_are_not_read_when_predicting(host):
+def test_labels_are_not_read_when_predicting(host, trained_host):
     one_slice = {"timerange": "20190601-20190605"}
-    before = host.backtest(overlay=one_slice | {"freqai": {"identifier": "before"}})
+    before = trained_host[1].predictions()[: MIDDLE - HOUR]
     after = host.backtest(overlay=one_slice | {"tiny": {"relabel_from": "2019-06-01T00:00Z"}})
     assert after.n_trainings == 1
-    pd.testing.assert_frame_equal(
-        after.predictions()[:MIDDLE], before.predictions()[:MIDDLE], check_exact=True
-    )
+    found = after.predictions()[: MIDDLE - HOUR]
+    pd.testing.assert_frame_equal(found, before, check_exact=True)
     control = {
         "freqai": {"identifier": "control"},
         "tiny": {"relabel_from": "2019-05-30T00:00Z"},
     }
     trained_on = host.backtest(overlay=one_slice | control)
-    assert not trained_on.predictions().equals(before.predictions())
+    assert not trained_on.predictions()[: MIDDLE - HOUR].equals(before)
 
 
 # --- the same numbers
 
 
-RANDOM = {
-    "plain": {},
-    "noise and svm": {"noise_standard_deviation": 0.1, "use_SVM_to_remove_outliers": True},
-}
-
-
-@pytest.mark.parametrize("name", RANDOM)
-def test_a_second_run_gives_the_same_numbers(host, name):
-    overlay = {"freqai": {"feature_parameters": RANDOM[name]}}
-    first = host.backtest(overlay=overlay)
+def test_a_second_run_gives_the_same_numbers(host, trained_host):
     torch.rand(3), np.random.rand(3)  # the state of the global generators does not matter
-    again = {"freqai": {"identifier": "again", "feature_parameters": RANDOM[name]}}
+    run = host.backtest()
+    assert run.n_trainings == 2
+    pd.testing.assert_frame_equal(
+        run.frames["BTC"], trained_host[1].frames["BTC"], check_exact=True
+    )
+
+
+def test_a_second_run_with_noise_and_an_svm_gives_the_same_numbers(host):
+    options = {"noise_standard_deviation": 0.1, "use_SVM_to_remove_outliers": True}
+    first = host.backtest(overlay={"freqai": {"feature_parameters": options}})
+    torch.rand(3), np.random.rand(3)
+    again = {"freqai": {"identifier": "again", "feature_parameters": options}}
     second = host.backtest(overlay=again)
     assert first.n_trainings == second.n_trainings == 2
     pd.testing.assert_frame_equal(first.frames["BTC"], second.frames["BTC"], check_exact=True)
 
 
-@pytest.mark.parametrize("pairs", [["ETH/USD", "BTC/USD"], ["ETH/USD"]], ids=["turned", "alone"])
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        pytest.param(["ETH/USD", "BTC/USD"], id="turned"),
+        pytest.param(["ETH/USD"], id="alone", marks=pytest.mark.slow),
+    ],
+)
 def test_other_pairs_change_nothing(host, trained_host, pairs):
     run = host.backtest(overlay={"exchange": {"pair_whitelist": pairs}})
     assert run.n_trainings == 2 * len(pairs)
@@ -290,6 +318,7 @@ def test_other_pairs_change_nothing(host, trained_host, pairs):
     assert not run.predictions("ETH").equals(trained_host[1].predictions("BTC"))
 
 
+@pytest.mark.slow
 def test_a_new_process_trains_the_same_model(host, trained_host):
     run = host.backtest(overlay={"freqai": {"identifier": "elsewhere"}}, new_process=True)
     assert run.n_trainings == 2

@@ -8,13 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tests.freqai.freqtrade_host import LABEL, Host, recorded, recording
+from tests.freqai.freqtrade_host import LABEL, Host, Run, recorded, recording
 
 from freqai_rnn import RecurrentRegressor
 from freqai_rnn.store.trained_model import TrainedModel
 
 N_LABELLED = 477  # of 480 training candles, the last 3 have no label
 N_TEST = math.ceil(0.15 * N_LABELLED)  # scikit-learn's split rounds up
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, candles: Path) -> tuple[Host, Run]:
+    """A finished backtest whose model keeps what it gives to the estimator, to be read only."""
+    host = Host(tmp_path_factory.mktemp("plain") / "user_data", candles)
+    return host, host.backtest(overlay=recording())
 
 
 def weights_of(estimator: RecurrentRegressor) -> bytes:
@@ -39,7 +46,9 @@ def fitted_by_hand(
     )
 
 
-@pytest.mark.parametrize("gap", [1, 3, 24])
+@pytest.mark.parametrize(
+    "gap", [*(pytest.param(gap, marks=pytest.mark.slow) for gap in (1, 3)), 24]
+)
 def test_no_training_label_looks_at_a_validation_candle(host, gap):
     parameters = {"feature_parameters": {"label_period_candles": gap}}
     host.backtest(overlay={"freqai": parameters})
@@ -73,7 +82,7 @@ def test_without_test_candles_every_epoch_is_trained(host):
     assert json.loads(history.read_text())["validation"] == {}
 
 
-def test_weights_of_the_loss_are_freqais(host):
+def test_weights_of_the_loss_are_freqais(host, plain):
     run = host.backtest(overlay=recording(weight_factor=0.2))
     candles, (model, _) = recorded(host), host.models()
     expected = np.exp(-np.arange(N_LABELLED) / (0.2 * N_LABELLED))[::-1]
@@ -81,8 +90,8 @@ def test_weights_of_the_loss_are_freqais(host):
     assert weights_of(fitted_by_hand(model, candles)) == weights_of(model.estimator)
     equal = fitted_by_hand(model, candles, weights=np.ones(480))
     assert weights_of(equal) != weights_of(model.estimator)
-    other = host.backtest(overlay=recording(weight_factor=0))
-    assert not np.allclose(run.predictions()[LABEL], other.predictions()[LABEL], rtol=1e-3)
+    without = plain[1].predictions()[LABEL]
+    assert not np.allclose(run.predictions()[LABEL], without, rtol=1e-3)
 
 
 # --- continual learning
@@ -102,12 +111,12 @@ def test_continual_learning_starts_from_the_weights_before(host):
     assert run.n_trainings == 2
 
 
-def test_without_continual_learning_each_window_starts_anew(host):
-    host.backtest(overlay=recording())
-    second = host.models()[1]
-    assert weights_of(fitted_by_hand(second, recorded(host, 1))) == weights_of(second.estimator)
+def test_without_continual_learning_each_window_starts_anew(plain):
+    second = plain[0].models()[1]
+    assert weights_of(fitted_by_hand(second, recorded(plain[0], 1))) == weights_of(second.estimator)
 
 
+@pytest.mark.slow
 def test_continual_learning_with_a_tiny_step_stays_where_it_was(host):
     """With the patience of a fresh start: the second model trains all its epochs, too."""
     tiny = {"learning_rate": 1e-9, "max_epochs": 3, "early_stopping_patience": 3}
@@ -123,10 +132,7 @@ def test_continual_learning_with_a_tiny_step_stays_where_it_was(host):
 
 @pytest.mark.parametrize(
     "kept",
-    [
-        "models",
-        "models and predictions",
-    ],
+    [pytest.param("models", marks=pytest.mark.slow), "models and predictions"],
 )
 def test_continual_learning_goes_on_from_the_latest_model_on_disk(host, kept):
     """As after an interruption, which leaves the first two of three slices finished."""
@@ -209,9 +215,8 @@ def test_history_beside_each_model(trained_host):
         assert {"rmse", "scaled_ic"} <= history["validation"][LABEL].keys()
 
 
-def test_validation_metrics_are_in_the_labels_own_unit(host):
-    host.backtest(overlay=recording())
-    model, candles = host.models()[0], recorded(host)
+def test_validation_metrics_are_in_the_labels_own_unit(plain):
+    model, candles = plain[0].models()[0], recorded(plain[0])
     rows = np.arange(N_LABELLED - N_TEST, N_LABELLED)
     scaler = model.label_pipeline["scaler"]._skl
     predicted = model.estimator.predict(candles["features"])[rows, 0]

@@ -17,7 +17,7 @@ from freqtrade.data.btanalysis import load_backtest_stats
 from tests.freqai.freqtrade_host import ENVIRONMENT, HERE, ROOT, Host, Run, without_freqai_rnn
 
 from freqai_rnn import RecurrentRegressor
-from freqai_rnn.training.grid import GridTraining
+from freqai_rnn.training.candidates import CandidatesTraining
 
 GRID = [(length, size) for length in (6, 4) for size in (8, 4)]
 PAIRS = ["BTC/USD", "ETH/USD"]
@@ -367,7 +367,7 @@ def test_a_grid_that_cannot_be_compared_is_refused(
     }
     folder = grid.host.user_data / "models/test"
     with pytest.raises(ValueError, match=message):
-        GridTraining(candidates, trainer=None, config=config, identifier_folder=folder)
+        CandidatesTraining(candidates, trainer=None, config=config, identifier_folder=folder)
     assert not list(folder.glob("settings-*"))
 
 

@@ -12,7 +12,7 @@ from tests.freqai.freqtrade_host import ROOT, TWO_PAIRS, Host, run_python
 from tests.freqai.test_archive import archive_of_two  # noqa: F401
 from tests.freqai.test_deploy import command_line, deploy, files_of
 
-from freqai_rnn.store.stored_model import COMPANIONS
+from freqai_rnn.store.stored_models import COMPANIONS
 from freqai_rnn.store.trained_model import TrainedModel
 
 OTHER: dict[str, Any] = TWO_PAIRS | {

@@ -42,7 +42,13 @@ def files(folder: Path, name: str) -> list[Path]:
 
 
 @pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")  # freqtrade's use
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) for name in OPTIONS if name != "all"),
+        "all",
+    ],
+)
 def test_the_same_candles_are_outliers_as_for_freqais_own_model(host, name):
     run = host.backtest(overlay=recording(**OPTIONS[name]))
     own = with_freqais_own_model(host, recording(**OPTIONS[name]))
@@ -66,6 +72,7 @@ def assert_the_same_candles_validate(host: Host, pipeline: Path) -> None:
     assert list(validates) == list(inlier == 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nu", [0.05, 0.2, 0.5])
 def test_the_svm_removes_about_the_share_nu(host, nu):
     host.backtest(overlay={"freqai": {"feature_parameters": svm(nu)}})

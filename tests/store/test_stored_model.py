@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from freqai_rnn.store.stored_model import PLACE, StoredModel, all_models, newest
+from freqai_rnn.store.stored_models import PLACE, StoredModel, all_models, newest
 
 PAIR = "BTC/USD"
 

@@ -17,7 +17,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from ..freqai.setup import Expectation
 from ..settings.model_settings import parallelism_from_config, retrains
 from ..store.fingerprint import fingerprint
-from ..store.stored_model import StoredModel
+from ..store.stored_models import StoredModel
 
 DAY = pd.Timedelta(days=1)
 
@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def candles_needed(self) -> int:
-        """Return how many candles a training must have at least, see ``config.require_fitting``."""
+        """Return how many candles a training must have at least, see ``require_fitting``."""
         freqai = self.config["freqai"]
         horizon = freqai["feature_parameters"].get("label_period_candles", 0)
         test_size = freqai.get("data_split_parameters", {}).get("test_size", 0.1)

@@ -11,7 +11,7 @@ import pandas as pd
 from freqtrade.data.dataprovider import DataProvider
 from freqtrade.strategy.interface import IStrategy
 
-from ..training.lookahead import plain_candles
+from ..training.periods_ahead import plain_candles
 
 
 class StoredPredictions:

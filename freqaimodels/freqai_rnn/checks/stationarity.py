@@ -13,6 +13,9 @@ CRITICAL = -2.86
 """5 % of random walks have a lower statistic. Source: J. MacKinnon, Critical Values for
 Cointegration Tests, 2010, with a constant and no trend."""
 
+EXACT = 1e-9
+"""Share of a series' variance that rounding leaves where its lags tell the next value exactly."""
+
 
 def dickey_fuller(values: npt.NDArray[np.float64]) -> float:
     """Compute the augmented Dickey-Fuller statistic with a constant.
@@ -22,6 +25,7 @@ def dickey_fuller(values: npt.NDArray[np.float64]) -> float:
     is G. Schwert's, 12 (n / 100) ^ 1/4.
 
     :param values: (n,) without NaN, oldest first; at least 30, not all the same.
+    :return: minus infinity for what repeats itself exactly, 0 for what follows a line.
     """
     n_lags = int(12 * (len(values) / 100) ** 0.25)
     if len(values) < 3 * n_lags:
@@ -32,7 +36,12 @@ def dickey_fuller(values: npt.NDArray[np.float64]) -> float:
     known = np.column_stack([np.ones(len(later)), scaled[n_lags:-1], later[:, :-1]])
     # A feature of a longer timeframe repeats itself: some of its lags may say the same.
     inverse = np.linalg.pinv(known.T @ known)
-    weights = inverse @ (known.T @ later[:, -1])
+    weights, *_ = np.linalg.lstsq(known, later[:, -1], rcond=None)
     left = later[:, -1] - known @ weights
+    if left @ left < EXACT * (later[:, -1] @ later[:, -1]):
+        # nothing is random in it: the hour of the day, or a line that leaves its range
+        first, last = np.array_split(values, 2)
+        stays = first.min() <= last.min() and last.max() <= first.max()
+        return -np.inf if stays else 0.0
     variance = (left @ left) / (len(left) - known.shape[1]) * inverse[1, 1]
     return float(weights[1] / np.sqrt(variance)) if variance > 0 else -np.inf

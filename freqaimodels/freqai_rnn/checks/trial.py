@@ -16,8 +16,8 @@ from ..errors import TrainingStopped
 from ..host.exceptions import as_value_error
 from ..host.kitchen import BacktestKitchen, Frames
 from ..settings.model_settings import PARALLELISM
-from ..training.lookahead import plain_candles, training_frame
-from ..training.period import TrainingPeriod
+from ..training.period_trainer import TrainingPeriod
+from ..training.periods_ahead import plain_candles, training_frame
 from .plan import Period, Plan
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..files import folder_beside, write_atomically
-from ..store.stored_model import PLACE
+from ..store.stored_models import PLACE
 from ..store.trained_model import checksum
 from .deploy import contents
 from .deployable import Deployable

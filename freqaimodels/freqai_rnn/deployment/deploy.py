@@ -11,7 +11,7 @@ from ..files import folder_beside, write_atomically
 from ..freqai.setup import Expectation
 from ..store.bot_lock import require_no_bot
 from ..store.folders import read_settings, write_settings
-from ..store.stored_model import METADATA, all_models
+from ..store.stored_models import METADATA, all_models
 from .deployable import Deployable, newest_models
 
 PAIR_DICTIONARY = "pair_dictionary.json"

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ..freqai.setup import Expectation
-from ..store.column_names import changed_names, listed
+from ..store.changed_names import changed_names, listed
 from ..store.fingerprint import describe_changes
 from ..store.folders import read_settings
-from ..store.stored_model import StoredModel, newest
+from ..store.stored_models import StoredModel, newest
 from ..store.trained_model import read_stored
 
 logger = logging.getLogger(__name__)

@@ -58,6 +58,7 @@ def all_or_nothing(fit: Callable[Arguments, Result]) -> Callable[Arguments, Resu
     @functools.wraps(fit)
     def whole(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         state = vars(args[0])
+        # no deep copy: a fit gives the estimator new attributes, and changes none in place
         before = dict(state)
         try:
             return fit(*args, **kwargs)
@@ -142,6 +143,7 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
         :param rows: (n,) increasing.
         :return: (n,), or (n, n_labels) if y had two dimensions.
         """
+        # from the first window's first row to the last row: nothing else is needed
         first = max(int(rows[0]) - self.sequence_length + 1, 0) if len(rows) else 0
         last = int(rows[-1]) + 1 if len(rows) else 1
         index = None if candle_index is None else candle_index[first:last]
@@ -208,6 +210,7 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
         features: npt.NDArray[np.float32] = validate_data(
             self, X, reset=reset, dtype=np.float32, order="C", ensure_all_finite="allow-nan"
         )
+        # torch.from_numpy warns of an array that it may not write to
         return features if features.flags.writeable else features.copy()
 
     @staticmethod

@@ -75,10 +75,14 @@ def _calibrate_one(
     if squares == 0:
         return 1.0, np.nan
     slope = float(weights @ (p * y)) / squares
+    # by row, as lags count candles: a row without a target is 0, and adds nothing to any lag
     scores = np.zeros(row[-1] + 1)
     scores[row] = weights * p * (y - slope * p)
+    # t = slope / error, and error² = variance of the sum of scores / squares². That sum is 0 where
+    # the line fits exactly
     t_squared = (slope * squares) ** 2 / max(_long_run_sum(scores, overlap), 1e-300)
     trust = 1 / (1 + (DOUBT**2 / max(t_squared, 1e-9)) ** 2)  # a form that does not overflow
+    # the factor after which predictions spread PRIOR_SPREAD times as far as y
     prior = PRIOR_SPREAD * float(np.sqrt(weights @ np.square(y) / squares))
     scale = float(np.clip(trust * slope + (1 - trust) * prior, 0.0, 1.0))
     return scale, float(np.sign(slope) * np.sqrt(t_squared))

@@ -177,6 +177,7 @@ class EnsembleRegressor(CandleRegressor):
         self.members_ = self._fit_members(
             init_model,
             X=features,
+            # judging targets, and those within the gap around them, are context for the members
             y=np.where(split.seen[:, None], targets, np.nan),
             sample_weight=weights,
             validation_mask=split.stopping,
@@ -185,6 +186,7 @@ class EnsembleRegressor(CandleRegressor):
         )
         judges = Judges(features, targets, weights, index, split.judging, self.validation_gap)
         self._weigh(judges)
+        # intervals and metrics are measured on these, so rather on targets that chose nothing
         self.valid_rows_ = split.judging if len(split.judging) else np.flatnonzero(split.stopping)
         self.summary_ = self._summary(n_rows, split, time.perf_counter() - started)
         logger.info(self.summary_)
@@ -196,6 +198,7 @@ class EnsembleRegressor(CandleRegressor):
         """Fit each member on the same data; one that cannot be fitted is left out."""
         fitted: dict[str, CandleRegressor] = {}
         for name, member in self.members:
+            # a clone: the ensemble's own members stay unfitted, as scikit-learn wants it
             own = with_those_it_has(member, validation_gap=self.validation_gap)
             before = None if init_model is None else init_model.members_.get(name)
             try:
@@ -203,6 +206,7 @@ class EnsembleRegressor(CandleRegressor):
             except TrainingStopped:
                 raise
             except Exception as error:  # whatever a library raises
+                # Python deletes error itself at the end of this clause
                 failure = error
                 logger.error("The ensemble goes on without its member %s: %s", name, error)
         if not fitted:
@@ -215,6 +219,7 @@ class EnsembleRegressor(CandleRegressor):
             name: judge(member, judges, is_scaled=self.calibration is not None)
             for name, member in self.members_.items()
         }
+        # 0 for all of them gives equal weights
         r2 = np.stack([one.r2 for one in found.values()]) * (self.weights == "validation")
         self.calibrations_ = {name: one.calibration for name, one in found.items()}
         self.weights_ = dict(zip(found, exponential_weights(r2), strict=True))
@@ -261,12 +266,15 @@ class EnsembleRegressor(CandleRegressor):
         :return: both NaN where no member predicts, agreement also where all predict 0.
         """
         stacked = np.stack(list(scaled.values()))
+        # (n_members, n_rows, n_labels): 0 where a member has no prediction
         weights = ~np.isnan(stacked) * np.stack([self.weights_[name] for name in scaled])[:, None]
         with np.errstate(invalid="ignore"):  # 0 / 0
             mean = (weights * np.nan_to_num(stacked)).sum(axis=0) / weights.sum(axis=0)
+            # labels are standardised, so a sign is a side of their mean; NaN and 0 are on neither
             for_it, against = ((side * stacked * mean > 0).sum(axis=0) for side in (1, -1))
             agreement = for_it / (for_it + against)
         if self.selection == "agreement":
+            # not where agreement is NaN: there all predict 0, or none predicts
             mean[agreement < 1] = np.nan
         return (mean[:, 0] if self.y_ndim_ == 1 else mean), agreement
 

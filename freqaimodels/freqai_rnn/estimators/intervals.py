@@ -70,7 +70,9 @@ class Intervals:
         for row in range(len(errors)):
             known = row - self.lag
             if known >= 0:
+                # known < row, so that width was set before
                 outside = np.abs(errors[known]) > half_width[known]
+                # Gibbs & Candès: α + γ (share that may be missed - 1 if this one was missed)
                 step = STEP * (1 - self.coverage - outside)
                 missed = missed + np.where(np.isnan(errors[known]), 0.0, step)
             half_width[row] = scale[row] * self._quantile(1 - missed)
@@ -79,7 +81,9 @@ class Intervals:
     def _quantile(self, share: FloatArray) -> FloatArray:
         """Return the score that this share of the scores and of the next one does not exceed."""
         n, n_labels = self.scores.shape
+        # n + 1, as the next score is one of them; the small number is for products that are whole
         rank = np.ceil((n + 1) * share - 1e-9).astype(int)
+        # a share that drifted out of [0, 1] gets the narrowest or the widest
         found: FloatArray = self.scores[np.clip(rank, 1, n) - 1, np.arange(n_labels)]
         return found
 
@@ -96,6 +100,7 @@ def intervals_of(errors: FloatArray, horizon: int, coverage: float) -> Intervals
     if len(errors) < FEWEST:
         return None
     lag = max(horizon, 1)  # an error is never known to its own prediction
+    # starts from the mean of all, as nothing is known of errors before the first
     size = _lagged_size(errors, np.abs(errors).mean(axis=0), lag)
     scale = NORMAL * size[: len(errors)]
     scores = np.divide(np.abs(errors), scale, out=np.zeros_like(errors), where=scale > 0)
@@ -107,6 +112,7 @@ def _lagged_size(errors: FloatArray, start: FloatArray, lag: int) -> FloatArray:
 
     :return: (n_rows + lag, n_labels); the last row knows all errors.
     """
+    # so that keep ** HALF_LIFE is one half
     keep = 0.5 ** (1 / HALF_LIFE)
     size = np.tile(start, (len(errors) + lag, 1))
     for row, known in enumerate(np.abs(errors), start=lag):

@@ -46,7 +46,9 @@ def split_with_judges(
     valid_rows = split_targets(
         is_target, validation_fraction, validation_gap, validation_mask
     ).valid_rows
+    # an odd one goes to the first half
     judging = valid_rows[(len(valid_rows) + 1) // 2 :]
+    # the judges as if they validated: what is then left to train on has the gap to them
     seen = _mask(
         split_targets(is_target, 0.0, validation_gap, _mask(judging, len(is_target))).train_rows,
         len(is_target),
@@ -106,6 +108,7 @@ def exponential_weights(r2: FloatArray) -> FloatArray:
 
     :param r2: (n_regressors, n_labels), and so is what is returned.
     """
+    # less the largest, which cancels out: an R² far below 0 then gives 0, and nothing overflows
     odds: FloatArray = np.exp((r2 - r2.max(axis=0)) / TEMPERATURE)
     total: FloatArray = odds.sum(axis=0)
     return odds / total

@@ -111,6 +111,7 @@ class RecurrentRegressor(CandleRegressor):
         :raises FloatingPointError: if the loss becomes NaN or infinite.
         :raises MemoryError: if the device has too little memory, with the settings that need it.
         """
+        # here, as a process that only predicts does without it
         from ..network.training import train_network
 
         started = time.perf_counter()
@@ -163,12 +164,15 @@ class RecurrentRegressor(CandleRegressor):
         features = self.read_features(X, reset=False)
         n_rows = len(features)
         index = row_vector("candle_index", candle_index, n_rows, np.int64)
+        # windows of one row need no context, and [1 - 1 :] would take all of it
         if context is not None and settings.sequence_length > 1 and len(np.asarray(context)):
             before = self.read_features(context, reset=False)[1 - settings.sequence_length :]
             features = np.concatenate([before, features])
             if index is not None:
+                # context directly precedes X, so its numbers follow from X's first
                 index = np.concatenate([index[0] - np.arange(len(before), 0, -1), index])
         complete = complete_windows(usable_rows(features), settings.sequence_length, index)
+        # rows of the context have windows too, but are not asked for
         complete[: len(features) - n_rows] = False
         predictions = np.full((len(features), self.n_labels_), np.nan)
         if complete.any():
@@ -212,6 +216,7 @@ class RecurrentRegressor(CandleRegressor):
         if self.settings_.calibration is None or not len(rows):
             return no_calibration(self.n_labels_)
         predicted = self._network_output(features, rows)
+        # the candles that a label looks ahead, so over so many rows labels share candles
         gap = self.settings_.validation_gap
         return calibrate(targets[rows].astype(np.float64), predicted, weights[rows], rows, gap)
 
@@ -269,6 +274,7 @@ class RecurrentRegressor(CandleRegressor):
                     self.n_features_in_, self.n_labels_, self.settings_
                 ).eval()
             loaded = torch.load(io.BytesIO(weights), weights_only=True, map_location="cpu")
+            # assign, as nothing can be copied into a tensor on the meta device
             self.network_.load_state_dict(loaded, assign=True)
 
 

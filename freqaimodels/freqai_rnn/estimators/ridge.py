@@ -11,7 +11,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from .base import FloatArray
-from .rows import RowRegressor
+from .row_regressor import RowRegressor
 
 FEATURE_LIMIT = 4.0
 """Deviations at which a feature is cut: a line would follow it out of a crash to any size."""
@@ -38,6 +38,7 @@ class RidgeRegressor(RowRegressor):
     """
 
     def _fit_label(self, features: FloatArray, target: FloatArray, weights: FloatArray) -> Pipeline:
+        # cut is a function of this module, as the pipeline is pickled with the model
         ridge = make_pipeline(StandardScaler(), FunctionTransformer(cut), RidgeCV(PENALTIES))
         own = {"standardscaler__sample_weight": weights, "ridgecv__sample_weight": weights}
         with threadpool_limits(1):  # the last digits of a decomposition hang on the threads

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..rules import one_of, real, setting, whole
 from .base import FloatArray
-from .rows import RowRegressor
+from .row_regressor import RowRegressor
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -58,6 +58,7 @@ class TreesRegressor(RowRegressor):
             arguments.pop(name)
         seed = self.seed % 2**31  # LightGBM takes no more bits
         trees = LGBMRegressor(**arguments, random_state=seed, n_jobs=1, verbose=-1)
+        # the booster is all that predicting needs
         return trees.fit(features, target, sample_weight=weights).booster_
 
     def _predict_label(self, fitted: Booster, features: FloatArray) -> FloatArray:

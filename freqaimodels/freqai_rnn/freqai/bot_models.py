@@ -12,7 +12,7 @@ from freqtrade.freqai.data_drawer import FEATURE_PIPELINE, LABEL_PIPELINE, METAD
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from ..host.drawer import DurableDrawer
-from ..store.stored_model import StoredModel
+from ..store.stored_models import StoredModel
 from ..store.trained_model import read_stored
 
 logger = logging.getLogger(__name__)
@@ -59,9 +59,11 @@ class BotModels:
             known = drawer.pair_dict[pair]
             if not known["model_filename"] or pair in drawer.meta_data_dictionary:
                 return
+            # of its own, as load_data fills it: the caller's is for the prediction
             dk = FreqaiDataKitchen(self._config, True, pair)
             stored = StoredModel(Path(known["data_path"]), known["model_filename"])
             try:
+                # first: load_data takes a model that is in memory and does not read the file again
                 drawer.model_dictionary[pair] = read_stored(stored, settings, pair)
                 drawer.load_data(pair, dk)
             except Exception as error:  # whatever a damaged file leads to
@@ -69,6 +71,7 @@ class BotModels:
                 kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
                 self.give_up(pair, f"{kind}{error}".rstrip("."))
                 return
+            # load_data reads it, but does not fill it: three files would be read for every candle
             drawer.meta_data_dictionary[pair] = {
                 METADATA: dk.data,
                 FEATURE_PIPELINE: dk.feature_pipeline,
@@ -84,6 +87,7 @@ class BotModels:
             self._give_up(pair, reason)
 
     def _give_up(self, pair: str, reason: str) -> None:
+        # its trained_timestamp is 0, so the training thread finds the pair due at once
         self._drawer.pair_dict[pair] = self._drawer.empty_pair_dict.copy()
         self._drawer.save_drawer_to_disk()
         logger.error(TRAINED_AGAIN, pair, reason)

@@ -24,7 +24,7 @@ from ..host.drawer import open_drawer, set_damaged_files_aside
 from ..host.kitchen import StrictKitchen
 from ..settings.model_settings import retrains
 from ..store.bot_lock import hold, let_go
-from ..store.column_names import Names, changed_names
+from ..store.changed_names import Names, changed_names
 from ..store.fingerprint import describe_changes
 from ..store.folders import read_settings, write_settings
 from .bot_models import BotModels, DeployedBotModels
@@ -61,10 +61,12 @@ class LiveFreqaiModel(IFreqaiModel):
                 f"freqai.identifier must name a folder in {models}, got {identifier!r}: "
                 "leave out '..' and the leading '/'."
             )
+        # before FreqAI's constructor, as its own drawer reads these files there
         set_damaged_files_aside(models / identifier)
         super().__init__(config=config)
         self._only_shown: set[str] = set()
         if config["runmode"] in TRADE_MODES:
+            # in place of the one that FreqAI's constructor has just made
             self.dd = drawer = open_drawer(Path(self.full_path), self.config)
             trains = retrains(config["freqai"])
             self._bot_models = (BotModels if trains else DeployedBotModels)(self.config, drawer)
@@ -92,9 +94,11 @@ class LiveFreqaiModel(IFreqaiModel):
     ) -> FreqaiDataKitchen:
         """Serve FreqAI's entry for one pair and candle, with a model that can be read or none."""
         pair = metadata["pair"]
+        # FreqAI holds candles of dk.all_pairs only, and would stop at a KeyError for others
         if pair not in dk.all_pairs:
             self._bot_models.warn_once(UNLISTED, pair)
             return self._predict_nothing(dataframe, metadata, strategy, dk)
+        # before FreqAI's load_data, which reads whatever file it finds, unchecked
         self._bot_models.load(pair, self._settings)
         if not self._bot_models.predicts(pair, dk):
             return self._predict_nothing(dataframe, metadata, strategy, dk)
@@ -114,6 +118,7 @@ class LiveFreqaiModel(IFreqaiModel):
 
         Nothing is predicted where the strategy has changed since the training.
         """
+        # load_data has put the model's features there; the labels are the strategy's already
         dk.find_features(dataframe)
         now = Names(dk.training_features_list, dk.label_list)
         change = changed_names(self.model.names, now)
@@ -123,6 +128,7 @@ class LiveFreqaiModel(IFreqaiModel):
             return
         is_first = pair not in self.dd.model_return_values
         super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
+        # the first call has filled model_return_values, so this one predicts the last candle
         if is_first:
             super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
 
@@ -135,7 +141,9 @@ class LiveFreqaiModel(IFreqaiModel):
         data_load_timerange: TimeRange,
     ) -> None:
         """Train and save, or leave all as it was: FreqAI notes the time before it has saved."""
+        # before features are computed: they are merged by date, and a strategy may use .dt
         self._unify_dates()
+        # the three places where FreqAI looks for the model of a pair
         stores = (self.dd.pair_dict, self.dd.model_dictionary, self.dd.meta_data_dictionary)
         before = [store.get(pair) for store in stores]
         self.dd.pair_dict[pair] = dict(self.dd.pair_dict[pair])  # FreqAI changes the entry itself
@@ -150,6 +158,7 @@ class LiveFreqaiModel(IFreqaiModel):
                         store.pop(pair, None)
                     else:
                         store[pair] = entry
+            # purge_old_models counts folders: one without a model would push out one that has some
             shutil.rmtree(dk.data_path, ignore_errors=True)
             raise
         finally:
@@ -162,6 +171,7 @@ class LiveFreqaiModel(IFreqaiModel):
         FreqAI's own loop tries a failed pair every second if it is alone, and if it is not, no
         sooner than the others are due; and where saving fails, it ends without a word.
         """
+        # wait, not FreqAI's sleep: shutdown sets the event, and then joins this thread
         while not self._stop_event.wait(1):
             try:
                 self._train_next(strategy)
@@ -173,17 +183,20 @@ class LiveFreqaiModel(IFreqaiModel):
     def _train_next(self, strategy: IStrategy) -> None:
         # holds pairs with open trades too, listed or not
         whitelist = [p for p in strategy.dp.current_whitelist() if self._has_candles(p)]
+        # FreqAI drops a pair that leaves the whitelist for good: here one that is back waits again
         waiting = [pair for pair in self.train_queue if pair in whitelist]
         waiting += [pair for pair in whitelist if pair not in waiting]
         for pair in waiting:
             if time.monotonic() < self._retry_at.get(pair, 0.0):
                 continue
+            # a new one for each try: what a failed training left in a kitchen is not seen again
             dk = StrictKitchen(self.config, self.live, pair)
             _, trained_timestamp = self.dd.get_pair_dict_info(pair)
             due, trained, loaded = dk.check_if_new_training_required(trained_timestamp)
             if due:
                 dk.set_paths(pair, trained.stopts)
                 self._train_or_retry(pair, strategy, dk, trained, loaded)
+                # behind the others, failed or not, so that one bad pair does not keep them waiting
                 if pair in self.train_queue:
                     self.train_queue.remove(pair)
                 self.train_queue.append(pair)
@@ -209,6 +222,7 @@ class LiveFreqaiModel(IFreqaiModel):
             self.dd.save_historic_predictions_to_disk()
             if self.freqai_info.get("write_metrics_to_disk", False):
                 self.dd.save_metric_tracker_to_disk()
+        # a shutdown is no failure: no pause, no error in the log
         except TrainingStopped:
             raise
         except Exception as error:
@@ -240,6 +254,7 @@ class LiveFreqaiModel(IFreqaiModel):
             for pair in self.dd.pair_dict:
                 self.dd.pair_dict[pair] = self.dd.empty_pair_dict.copy()
             self.dd.save_drawer_to_disk()
+        # last: if this is interrupted, the next start finds the former settings and forgets again
         write_settings(self.full_path, settings)
 
     def _predict_nothing(
@@ -250,6 +265,7 @@ class LiveFreqaiModel(IFreqaiModel):
         dk: FreqaiDataKitchen,
     ) -> FreqaiDataKitchen:
         """Give a pair what FreqAI gives one without a model, of which it says so each time."""
+        # FreqAI names its null columns by the labels in the frame
         frame = strategy.set_freqai_targets(dataframe.copy(), metadata=metadata)
         # FreqAI insists on a feature, and removes it again
         self.dd.return_null_values_to_strategy(frame.assign(**{"%-none": 0.0}), dk)
@@ -262,6 +278,7 @@ class LiveFreqaiModel(IFreqaiModel):
         object that stands for UTC, so pandas 3 makes the column one of objects, which cannot be
         merged and have no ``.dt``.
         """
+        # the bot's loop appends to these frames under it
         with self.dd.history_lock:
             for frames in self.dd.historic_data.values():
                 for frame in frames.values():

@@ -34,16 +34,16 @@ from ..settings.model_settings import (
     retrains,
 )
 from ..settings.strategy_parameters import network_candidates, network_values
-from ..store.column_names import Names, require_names
+from ..store.changed_names import Names, require_names
 from ..store.fingerprint import shaping_settings
 from ..store.folders import settings_folder
 from ..store.trained_model import TrainedModel
-from ..training.candles import Pipelines, standardise, standardised
+from ..training.candidates import CandidateModels, CandidatesTraining
 from ..training.deployed import DeployedTraining, deployed_folder
-from ..training.grid import CandidateModels, GridTraining
 from ..training.kind import TrainingKind
-from ..training.lookahead import Lookahead
-from ..training.period import PeriodTrainer
+from ..training.period_trainer import PeriodTrainer
+from ..training.periods_ahead import PeriodsAhead
+from ..training.pipelines import Pipelines, standardise, standardised
 from ..training.single import SingleTraining
 from .live import LiveFreqaiModel
 
@@ -71,8 +71,10 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
     def __init__(self, config: dict[str, Any]) -> None:
         with as_operational_exception("Configuration of freqai"):
+            # first, so that a wrong setting is told before FreqAI makes a folder
             self._estimator = estimator_from_config(config, self.prototype)
             parallelism = parallelism_from_config(config["freqai"])
+            # for its check alone: the value is read again where it is used
             interval_coverage(config["freqai"])
         super().__init__(config=config)
         self.dd.model_type = "pytorch"  # FreqAI then calls TrainedModel.save and gives TensorBoard
@@ -86,7 +88,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             show_progress=not may_be_parallel and config["runmode"] not in TRADE_MODES,
         )
         with as_operational_exception("Configuration of freqai"):
-            self._lookahead = Lookahead(
+            self._ahead = PeriodsAhead(
                 parallelism if may_be_parallel else Parallelism(), self.trainer
             )
 
@@ -94,6 +96,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         self, dataframe: pd.DataFrame, metadata: dict[str, Any], strategy: IStrategy
     ) -> pd.DataFrame:
         """Serve FreqAI's entry for one pair; the first call settles what is trained, and where."""
+        # before FreqAI makes its kitchen, which takes its folder from self.config
         kind = self.settle(strategy)
         answer: pd.DataFrame = super().start(dataframe, metadata, strategy)
         if not self.live:
@@ -110,7 +113,8 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
     ) -> FreqaiDataKitchen:
         """Run FreqAI's loop over the periods of a pair, with workers that are ahead of it."""
         kind = self.settle(strategy)
-        with self._lookahead.following(dataframe, dk, strategy, kind) as self.dk:
+        # self.dk as well as the argument: FreqAI's loop uses both
+        with self._ahead.following(dataframe, dk, strategy, kind) as self.dk:
             return super().start_backtesting(dataframe, metadata, self.dk, strategy)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
@@ -119,6 +123,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
     def define_label_pipeline(self, threads: int = -1) -> Pipeline:
         """Standardise the labels."""
+        # FreqAI's own scales to [-1, 1], so that the largest move of a period sets the unit
         return Pipeline([("scaler", standardise())])
 
     def train(
@@ -137,6 +142,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         model: TrainedModel | CandidateModels = self._settled.train(
             period, dk, self.get_init_model(pair)
         )
+        # FreqAI's loop makes tb_logger before it calls train, and closes it afterwards
         model.log_losses(self.tb_logger)
         return model
 
@@ -149,7 +155,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         :param dk: of the period; for subclasses.
         :param init_model: to start from, or None.
         """
-        fitted = self._lookahead.take(task)
+        fitted = self._ahead.take(task)
         return task.fit(init_model, self._stop_event.is_set) if fitted is None else fitted
 
     def fit(self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any) -> Any:
@@ -164,6 +170,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         :return: a column per label, and do_predict: 0 where the window is not complete.
         """
         model: TrainedModel | CandidateModels = self.model
+        # load_data has put the model's names there; these are the strategy's
         dk.find_features(unfiltered_df)
         dk.find_labels(unfiltered_df)
         now = Names(dk.training_features_list, dk.label_list)
@@ -181,6 +188,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         ):  # only the newest candle's prediction is new
             unfiltered_df = model.since_training(unfiltered_df)
         predictions = model.predict(unfiltered_df)
+        # FreqAI takes DI_values from the kitchen when it stores a prediction
         dk.DI_values, dk.do_predict = predictions.di_values, predictions.do_predict
         return predictions.labels, predictions.do_predict
 
@@ -233,9 +241,11 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
         :raises OperationalException: for what the strategy and the configuration contradict.
         """
+        # once: the strategy's parameters change from epoch to epoch of hyperopt, models do not
         if self._kind is None:
             with as_operational_exception("Network parameters of the strategy"):
                 self._kind = self._make_kind(strategy)
+            # FreqAI hands dataframe.iloc[-CONV_WIDTH:] of a bot's candles to predict
             self.CONV_WIDTH = self._kind.sequence_length
             if interval_coverage(self.freqai_info) is not None:
                 self.CONV_WIDTH = sys.maxsize  # candles; intervals know errors since the training
@@ -251,6 +261,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         try:
             yield
         finally:
+            # joined before the event is cleared: a timer that is just firing would set it again
             timer.cancel()
             timer.join()
             self._stop_event.clear()
@@ -271,12 +282,13 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         if len(candidates) > 1:
             if not retrains(self.freqai_info):
                 raise ValueError(f'retrain must be "schedule" to compare {len(candidates)}.')
-            return GridTraining(candidates, self.trainer, self.config, self.full_path)
+            return CandidatesTraining(candidates, self.trainer, self.config, self.full_path)
         (estimator,) = candidates.values()
         require_fitting(self.freqai_info, estimator.sequence_length, self.base_tf_seconds)
         self._settings = settings = shaping_settings(self.config, estimator)
         folder = source = self.full_path
         is_live = self.config["runmode"] in TRADE_MODES
+        # a bot's historic_predictions.pkl, which that option reads, lies in the identifier's folder
         is_apart = not is_live and not self.config.get("freqai_backtest_live_models", False)
         if not retrains(self.freqai_info):
             folder = deployed_folder(source, settings) if is_apart else source
@@ -295,6 +307,8 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
     def _move_to(self, folder: Path) -> None:
         """Keep models and predictions of these settings apart from those of others."""
+        # FreqAI's kitchens find their folder by the identifier in the configuration. A copy, as the
+        # strategy and freqtrade's summary of the backtest have the same object
         identifier = f"{self.identifier}/{folder.name}"
         self.config = {**self.config, "freqai": {**self.config["freqai"], "identifier": identifier}}
         self.full_path = folder

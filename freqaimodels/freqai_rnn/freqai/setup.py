@@ -24,7 +24,7 @@ from ..estimators.base import CandleRegressor
 from ..host.kitchen import StrictKitchen
 from ..settings.model_settings import estimator_from_config
 from ..settings.strategy_parameters import network_candidates, network_values
-from ..store.column_names import Names
+from ..store.changed_names import Names
 from ..store.fingerprint import shaping_settings
 from .model import RecurrentFreqaiModel
 
@@ -40,7 +40,7 @@ class Expectation:
 
     :ivar config: freqtrade's, as a bot or a backtest reads it.
     :ivar estimator: unfitted, with all parameters.
-    :ivar settings: all that shapes them, see ``folders.shaping_settings``.
+    :ivar settings: all that shapes them, see ``shaping_settings``.
     """
 
     config: dict[str, Any]
@@ -74,6 +74,7 @@ class Expectation:
 
         They are computed on candles that are made up: only their names count.
         """
+        # live: only then FreqAI asks for the targets too, and makes no folder for a timerange
         freqai, kitchen = self.config["freqai"], StrictKitchen(self.config, True, pair)
         timeframes = freqai["feature_parameters"]["include_timeframes"]
         frames = {name: _made_up(name) for name in {*timeframes, self.config["timeframe"]}}
@@ -135,16 +136,19 @@ def expectation(
     arguments |= {name: value for name, value in options.items() if value is not None}
     try:
         config = Configuration(arguments, runmode).get_config()
+        # before the validation, as freqtrade does: the strategy's timeframe goes into config here
         strategy = StrategyResolver.load_strategy(config)
         validate_config_consistency(config)
         model = _model_class(config)
     except OperationalException as error:
         raise ValueError(str(error)) from error
+    # not ft_bot_start: it makes the FreqAI model with its folder, and downloads a bot's candles
     strategy.dp = DataProvider(config, None)
     strategy.ft_load_hyper_params(False)
     configured = config["freqai"].get("model_training_parameters", {})
     estimator = estimator_from_config(config, model.prototype)
     values = network_values(strategy, configured)
+    # one: a parameter has a range in a running hyperopt only
     (estimator,) = network_candidates(estimator, values, configured).values()
     settings = shaping_settings(config, estimator)
     return Expectation(config, model, estimator, settings, strategy)
@@ -160,6 +164,7 @@ def _model_class(config: Mapping[str, Any]) -> type[RecurrentFreqaiModel]:
     found = (
         resolver._search_object(folder, object_name=name)[0]
         for folder in folders
+        # the resolver's own loop catches FileNotFoundError here; _search_object raises it
         if folder.is_dir()
     )
     model = next((one for one in found if one is not None), None)

@@ -30,7 +30,7 @@ from freqtrade.freqai.utils import download_all_data_for_training
 from freqtrade.strategy.interface import IStrategy
 
 from ..files import remove_leftovers, write_atomically
-from ..store.stored_model import TRAINING_CANDLES, StoredModel
+from ..store.stored_models import TRAINING_CANDLES, StoredModel
 from .kitchen import BacktestKitchen
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class DurableDrawer(FreqaiDataDrawer):
     def __init__(self, full_path: Path, config: Mapping[str, Any]) -> None:
         super().__init__(full_path, config)
         self.model_type = "pytorch"  # FreqAI then reads .zip files and gives TensorBoard
+        # re-entrant: BotModels.load holds it around load_data, which takes it again
         self.model_lock = threading.RLock()  # of the training thread and the bot's loop
         self._has_hole = False  # among the candles in memory
         self._load_again_at = 0.0
@@ -57,6 +58,7 @@ class DurableDrawer(FreqaiDataDrawer):
     def save_data(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
         """Save a model, last, and put it in use, in one step for the bot's loop."""
         with self.model_lock:
+            # the model's own file comes last: who finds it finds all that FreqAI reads beside it
             self.save_metadata(dk)
             stored = {
                 FEATURE_PIPELINE: cloudpickle.dumps(dk.feature_pipeline),
@@ -64,6 +66,7 @@ class DurableDrawer(FreqaiDataDrawer):
                 TRAINDF: pickle.dumps(dk.data_dictionary["train_features"]),
                 "trained_dates_df": pickle.dumps(dk.data_dictionary["train_dates"]),
             }
+            # FreqAI writes the training features for the user only: no code reads them again
             for name, content in stored.items():
                 path = dk.data_path / f"{dk.model_filename}_{name}.pkl"
                 write_atomically(path, content)
@@ -71,6 +74,7 @@ class DurableDrawer(FreqaiDataDrawer):
             self.model_dictionary[coin] = model
             self.pair_dict[coin]["model_filename"] = dk.model_filename
             self.pair_dict[coin]["data_path"] = str(dk.data_path)
+            # load_data takes metadata and pipelines from here, whatever is on disk
             self.meta_data_dictionary[coin] = {
                 METADATA: dk.data,
                 FEATURE_PIPELINE: dk.feature_pipeline,
@@ -102,6 +106,7 @@ class DurableDrawer(FreqaiDataDrawer):
         every candle. Until a download succeeds, models are trained on the candles around the hole.
         A pair of which the exchange has no candles is left as it is.
         """
+        # FreqAI looks for the last known candle in each answer; an empty one it skips, and so do we
         fresh = {
             (pair, timeframe): candles
             for pair in dk.all_pairs
@@ -117,18 +122,22 @@ class DurableDrawer(FreqaiDataDrawer):
                 "back to those in memory, or a pair has its first ones: all are loaded anew, and "
                 "models are trained as due."
             )
+        # the download is outside of the lock, as a training needs that to read its candles
         if self._has_hole and time.monotonic() >= self._load_again_at:
             self._has_hole = not self._load_anew(strategy, dk) or self._is_behind(fresh)
             self._load_again_at = time.monotonic() + PAUSE_SECONDS
         with self.history_lock:
             for (pair, timeframe), new in fresh.items():
                 known = self.historic_data[pair][timeframe]
+                # known may be an empty frame of a pair that had no candles yet, without a last date
                 if len(known):  # which may hold a candle that came while the others loaded
                     new = new[new["date"] > known["date"].iloc[-1]]
                 if len(new):
+                    # pandas would take the dtype of an empty frame too, and FreqAI's are of objects
                     frames = [frame for frame in (known, new) if len(frame)]
                     self.historic_data[pair][timeframe] = pd.concat(frames, ignore_index=True)
             own = self.historic_data[dk.pair][base]
+            # FreqAI takes the last candle unasked, which is an IndexError where there is none
             if len(own):
                 self.current_candle = own["date"].iloc[-1]
 
@@ -163,6 +172,7 @@ class DurableDrawer(FreqaiDataDrawer):
                 error,
             )
             return False
+        # 0, never trained: only for a training that is due does FreqAI say which candles to load
         _, _, needed = dk.check_if_new_training_required(0)
         with self.history_lock:
             self.load_all_pair_histories(needed, dk)
@@ -181,6 +191,7 @@ class DurableDrawer(FreqaiDataDrawer):
         FreqAI wants statistics of each column and one in the stored history, which predictions of
         before a column was there lack: so it gets the labels only.
         """
+        # none where the model is expired: FreqAI itself makes the zeros then, of labels only
         details = predictions.columns.difference(dk.label_list, sort=False)
         super().append_model_predictions(
             pair, predictions.drop(columns=details), do_preds, dk, strat_df
@@ -192,6 +203,7 @@ class DurableDrawer(FreqaiDataDrawer):
             if column not in history:
                 history[column] = 0.0
             history.loc[history.index[-1], column] = predictions[column].iloc[-1]
+        # once more, as FreqAI has just copied the rows without the details
         self.model_return_values[pair] = history.tail(len(strat_df)).reset_index(drop=True)
 
     def save_drawer_to_disk(self) -> None:
@@ -204,13 +216,16 @@ class DurableDrawer(FreqaiDataDrawer):
 
     def save_historic_predictions_to_disk(self) -> None:
         """Save all predictions made so far, and FreqAI's copy of them."""
+        # FreqAI takes no lock here, though the training thread and a shutdown both save
         with self.save_lock:
+            # a copy, as the bot's loop may add a pair, and a dict must not grow while it is pickled
             content = pickle.dumps(dict(self.historic_predictions))
             for path in (self.historic_predictions_path, self.historic_predictions_bkp_path):
                 write_atomically(path, content)
 
     def _save_json(self, path: Path, content: Any) -> None:
         with self.save_lock:
+            # np_encoder makes null of all but numbers, such as FreqAI's filter_drop_index_training
             text = rapidjson.dumps(
                 content, default=self.np_encoder, number_mode=METADATA_NUMBER_MODE
             ).encode()
@@ -220,6 +235,7 @@ class DurableDrawer(FreqaiDataDrawer):
 def open_drawer(folder: Path, config: Mapping[str, Any]) -> DurableDrawer:
     """Open a folder of models, whatever interrupted or damaging runs left in it."""
     remove_leftovers(folder)
+    # first, as the drawer reads these files in its constructor
     set_damaged_files_aside(folder)
     return DurableDrawer(folder, config)
 
@@ -229,6 +245,7 @@ def set_damaged_files_aside(folder: Path) -> None:
 
     :param folder: FreqAI's folder of the identifier; need not be there.
     """
+    # FreqAI reads all but settings.json, which is ours, when it starts, and most damage ends it
     predictions, backup = (folder / f"historic_predictions.{name}pkl" for name in ("", "backup."))
     readers: dict[Path, Callable[[bytes], Any]] = {
         folder / "settings.json": json.loads,
@@ -243,6 +260,7 @@ def set_damaged_files_aside(folder: Path) -> None:
             continue
         try:
             content = read(path.read_bytes())
+            # FreqAI looks pairs and keys up in each, so a list or a number is no use either
             if not isinstance(content, dict):
                 raise ValueError(f"a {type(content).__name__} instead of a dict")
         except Exception as error:  # whatever a damaged file leads to
@@ -257,6 +275,7 @@ def set_damaged_files_aside(folder: Path) -> None:
                 damaged.name,
             )
     lost = predictions.with_name(predictions.name + ".damaged").is_file()
+    # FreqAI takes its backup after an EOFError only, which not all damage leads to
     if lost and backup.is_file() and not predictions.is_file():
         write_atomically(predictions, backup.read_bytes())
         logger.warning("The historic predictions are those of %s.", backup)

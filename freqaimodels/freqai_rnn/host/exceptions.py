@@ -13,6 +13,7 @@ def as_operational_exception(where: str) -> Iterator[None]:
     """Turn the core's errors into the one that freqtrade shows without a traceback."""
     try:
         yield
+    # a loss that became NaN is a FloatingPointError; TrainingStopped passes, as it is no error
     except (ValueError, FloatingPointError) as error:
         raise OperationalException(f"{where}: {error}") from error
 

@@ -14,7 +14,7 @@ from freqtrade.strategy.interface import IStrategy
 
 from ..columns import INTERVAL_COLUMNS, detail_column
 from ..files import write_atomically
-from ..store.stored_model import METADATA, METADATA_LISTS, TRAINING_CANDLES, StoredModel
+from ..store.stored_models import METADATA, METADATA_LISTS, TRAINING_CANDLES, StoredModel
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class StrictKitchen(FreqaiDataKitchen):
         :raises OperationalException: if there are none, or one is text.
         """
         super().find_labels(dataframe)
+        # FreqAI raises where there is no feature, but goes on without a label
         if not self.label_list:
             raise OperationalException(f"{self.pair}: the strategy has no label. {LABEL_FIX}.")
         found = first_without_numbers(dataframe, self.label_list)
@@ -64,6 +65,7 @@ class StrictKitchen(FreqaiDataKitchen):
 
     def _require_free_columns(self, taken: list[str]) -> None:
         """Refuse a column of the strategy's, or of two labels, where intervals have theirs."""
+        # present and null means no intervals; absent is the default, which has them
         parameters = self.freqai_config.get("model_training_parameters", {})
         if parameters.get("interval_coverage", True) is None:
             return
@@ -102,6 +104,7 @@ class BacktestKitchen(StrictKitchen):
         known = self._frames.get(pair)
         if known is not None and prediction_dataframe.columns.equals(known[1].columns):
             return prediction_dataframe
+        # equal, not the same object: PeriodsAhead asks with a copy of the candles of its own
         if known is not None and prediction_dataframe.equals(known[0]):
             return known[1]
         features: pd.DataFrame = super().use_strategy_to_populate_indicators(
@@ -122,6 +125,7 @@ class BacktestKitchen(StrictKitchen):
             frame = strategy.set_freqai_targets(features.copy(), metadata={"pair": self.pair})
         except Exception:  # one candle is too few for it: then it cannot be asked
             return
+        # load_metadata has put what belongs to the stored predictions into self.data just before
         now = [str(name) for name in frame.columns if str(name).startswith("&")]
         stored = self.data.get("label_list", now)
         if set(now) != set(stored):
@@ -143,6 +147,7 @@ class BacktestKitchen(StrictKitchen):
         super().set_new_model_names(pair, timestamp_id)
         stop = pd.Timestamp(timestamp_id, unit="s", tz="UTC")
         start = stop - pd.Timedelta(days=self.freqai_config["train_period_days"])
+        # recorded beside the model: once more candles are on disk, it is found to be of too few
         self.n_training_candles = int(((self._dates >= start) & (self._dates < stop)).sum())
 
     def save_backtesting_prediction(self, append_df: pd.DataFrame) -> None:
@@ -150,6 +155,7 @@ class BacktestKitchen(StrictKitchen):
 
         What plot-dataframe predicts of a part of a slice is for its page only.
         """
+        # it would take the place of the backtest's predictions of the whole slice
         if self.config["runmode"] == RunMode.PLOT:
             return
         self.backtesting_results_path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,14 +178,18 @@ class BacktestKitchen(StrictKitchen):
     def _flaw(self, n_candles: int) -> str | None:
         """Say why the stored predictions cannot be used; nothing where there are none."""
         folder = self.full_path / self.backtest_predictions_folder
+        # FreqAI's own check sets it as well: it reads and saves at this path afterwards
         self.backtesting_results_path = folder / f"{self.model_filename}_prediction.feather"
         if not self.backtesting_results_path.is_file():
+            # no reason for a warning, and yet not None, which would be usable predictions
             return ""
         try:
             found = self.get_backtesting_prediction()
         except Exception as error:  # whatever a damaged file leads to
             return f"{type(error).__name__}: {error}"
+        # the name ends in the end of the training, which is where FreqAI's slice begins
         start = pd.Timestamp(int(self.model_filename.rpartition("_")[2]), unit="s", tz="UTC")
+        # dates, as another timerange may have a slice of the same number of rows
         expected = self._dates[self._dates >= start].iloc[:n_candles]
         dates = pd.to_datetime(found["date"], utc=True) if "date" in found else []
         if list(dates) != list(expected):
@@ -189,6 +199,7 @@ class BacktestKitchen(StrictKitchen):
     def _flaw_of_columns(self, found: pd.DataFrame) -> str | None:
         stored = StoredModel(self.data_path, self.model_filename)
         try:
+            # FreqAI loads it for the first slice that is predicted already, and stops if it cannot
             metadata = stored.metadata()
             labels, _ = (metadata[name] for name in METADATA_LISTS)
         except Exception as error:  # whatever a damaged file leads to
@@ -210,6 +221,7 @@ def first_without_numbers(frame: pd.DataFrame, columns: list[str]) -> tuple[str,
         if not pd.api.types.is_numeric_dtype(dtype):
             column = frame[name]
             try:
+                # a column of objects may hold numbers all the same, such as floats and None
                 column.to_numpy(dtype=np.float64)
             except (TypeError, ValueError):
                 return str(name), next((v for v in column if not _is_number(v)), None)

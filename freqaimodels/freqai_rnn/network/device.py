@@ -18,6 +18,7 @@ def resolve_device(name: str) -> torch.device:
 
     :raises ValueError: if the device is not on this machine.
     """
+    # in the order in which auto takes them
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),

@@ -31,6 +31,7 @@ class GRU(nn.GRU):
         :param inputs: (B, T, F).
         :return: (B, T, hidden_size), and None where the LSTM has its last states.
         """
+        # cuDNN's GRU is fused; what follows is made for a CPU
         if inputs.device.type != "cpu":
             return super().forward(inputs)[0], None
         states = inputs.transpose(0, 1)  # (T, B, F)
@@ -57,8 +58,10 @@ class _GRUFunction(torch.autograd.Function):
         T, B, F = inputs.shape
         H = w_hh.shape[1]
         flat = inputs.reshape(T * B, F)
+        # rows r z n become n r z; b_hn is not added to n's, as r multiplies it
         bias = b_ih.roll(H)
         bias[H:] += b_hh[: 2 * H]
+        # all are kept for the gradient: sums at first; n, r and z are then activated in place
         gates = inputs.new_empty(T, B, 4 * H)  # of each step n, r, z, and W_hn h + b_hn
         torch.addmm(bias, flat, w_ih.roll(H, 0).t(), out=gates.view(T * B, 4 * H)[:, : 3 * H])
         gates[..., 3 * H :] = b_hh[2 * H :]
@@ -71,9 +74,11 @@ class _GRUFunction(torch.autograd.Function):
         parts = zip(*(item.unbind(0) for item in over_time), strict=True)
         steps = pairwise(states.unbind(0))
         for (sums_t, rz_t, n_t, r_t, z_t, hidden_t), (h, h_next) in zip(parts, steps, strict=True):
+            # r, z and W_hn h are adjacent, in the order of w_hh's rows: one product for all
             sums_t.addmm_(h, w_hh_t)
             rz_t.sigmoid_()
             n_t.addcmul_(r_t, hidden_t).tanh_()
+            # n + z (h - n) = (1 - z) n + z h
             torch.lerp(n_t, h, z_t, out=h_next)
         ctx.save_for_backward(flat, w_ih, w_hh, gates, states)
         return states[1:]
@@ -85,6 +90,7 @@ class _GRUFunction(torch.autograd.Function):
         T, B, H = grad.shape
         z = gates[..., 2 * H : 3 * H]
         d = _factors(gates, states)  # times dh: the gradients of the sums in σ and tanh
+        # a copy, which the loop adds to from the last step to the first
         dh = torch.cat([grad.new_zeros(1, B, H), grad])  # of each state, the zero one before all
         d_states = d.view(T, B, 4 * H)[..., H:]
         over_time = (d, dh[1:].unsqueeze(2), d_states, z)
@@ -92,11 +98,13 @@ class _GRUFunction(torch.autograd.Function):
         steps = pairwise(reversed(dh.unbind(0)))
         for (d_t, dh_to_all, d_state, z_t), (dh_t, dh_before) in zip(parts, steps, strict=True):
             d_t.mul_(dh_to_all)
+            # h reaches h' directly, times z, and through the sums of r, z and W_hn h
             dh_before.addcmul_(dh_t, z_t).addmm_(d_state, w_hh)
         # d has n first, so that the three of the input (n r z) and the three of the state (r z, and
         # W_hn h) are each adjacent; the weights have r z n: roll turns one order into the other
         d = d.view(T * B, 4 * H)
         d_input, d_hidden, d_bias = d[:, : 3 * H], d[:, H:], d.sum(0)  # rows n r z, and r z n
+        # the first layer reads features, whose gradient nobody needs
         d_flat = d_input @ w_ih.roll(H, 0) if ctx.needs_input_grad[0] else None
         return (
             None if d_flat is None else d_flat.view(T, B, -1),

@@ -24,11 +24,13 @@ class AdamW:
         self._settings = settings
         self._means = [torch.zeros_like(one) for one in self.parameters]
         self._squares = [torch.zeros_like(one) for one in self.parameters]
+        # tensors, as the fused kernel counts on the parameters' device
         self._steps = [torch.zeros((), device=one.device) for one in self.parameters]
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
         for parameter in self.parameters:
+            # not 0: backward then writes the gradient in place of adding it
             parameter.grad = None
 
     @torch.no_grad()
@@ -40,11 +42,14 @@ class AdamW:
             gradients,
             self._means,
             self._squares,
+            # of AMSGrad
             [],
             self._steps,
             fused=True,
+            # meant for torch's GradScaler: what gradients are divided by
             grad_scale=self._divisor(gradients),
             amsgrad=False,
+            # torch's own defaults, and eps below
             beta1=0.9,
             beta2=0.999,
             lr=self._settings.learning_rate,
@@ -62,5 +67,7 @@ class AdamW:
         limit = self._settings.gradient_clip_norm
         if limit is None:
             return None
+        # the norm of the norms is the norm of all numbers
         norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        # at least 1: a small gradient stays as it is
         return (norm / limit).clamp_(min=1.0).float()  # as the kernel wants it

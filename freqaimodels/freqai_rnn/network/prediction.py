@@ -21,7 +21,7 @@ from .recurrent_network import RecurrentNetwork
 from .windows import gather_chunks, gather_windows, split_into_chunks, window_rows
 
 BATCH_SIZE = 256  # fastest of 32 … 1000 on a CPU; memory stays flat
-CHUNKS_AT_ONCE = 64
+CHUNKS_AT_ONCE = 64  # bounds the memory
 MIN_OVERLAPPING = 64  # with fewer windows, as in a bot, torch's own layers are faster
 
 
@@ -34,6 +34,7 @@ def predict_windows(
     :param rows: (n,) last row of each window, at least sequence_length - 1.
     :return: (n, n_labels).
     """
+    # dropout off; _train switches it on again
     network.eval()
     with torch.inference_mode():
         if features.device.type != "cpu" or len(rows) < MIN_OVERLAPPING:
@@ -66,6 +67,7 @@ def predict_chunks(
     :return: (n, n_labels).
     """
     network.eval()
+    # always the same chunks: evaluations are compared with each other
     groups = [rows[positions] for positions in split_into_chunks(rows, sequence_length, offset=0)]
     predictions = []
     with torch.inference_mode():
@@ -84,10 +86,12 @@ def _last_states(layers: Sequence[_LayerSteps], features: Tensor, windows: Tenso
     :param windows: (B, T) rows of ``features``.
     :return: (B, hidden_size).
     """
+    # each row of the batch once, however many windows hold it: that is the saving
     rows, positions = torch.unique(windows, return_inverse=True)
     projected = layers[0].project(features[rows])
     for layer in layers:
         layer.reset(len(windows))
+    # time step by time step: the rows of all windows at step t, (B,)
     for positions_t in positions.t().contiguous():
         torch.index_select(projected, 0, positions_t, out=layers[0].gates)
         layers[0].step()
@@ -107,6 +111,7 @@ class _LayerSteps(ABC):
 
     def __init__(self, recurrent: nn.RNNBase, number: int) -> None:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        # copies, as they are changed in place
         weights = [getattr(recurrent, f"{name}_l{number}").clone() for name in names]
         self.H = recurrent.hidden_size
         for weight in weights:
@@ -134,14 +139,17 @@ class _LSTMSteps(_LayerSteps):
 
     def __init__(self, recurrent: nn.RNNBase, number: int) -> None:
         super().__init__(recurrent, number)
+        # only their sum counts in an LSTM
         self.bias += self.bias_hh
         self.w_hh = self.w_hh.t().contiguous()
 
     def reset(self, n_windows: int) -> None:
         super().reset(n_windows)
+        # 2 c, so that tanh(c) = 2 σ(2 c) - 1 needs no product: 2 c' = f · 2 c + 2 i g
         self.doubled_cells = torch.zeros_like(self.states)
 
     def step(self) -> None:
+        # σ of all four at once, g among them: its weights are doubled
         self.gates.addmm_(self.states, self.w_hh).sigmoid_()
         i, f, g, o = self.gates.split(self.H, dim=1)
         _double_minus_one_(g)
@@ -155,6 +163,7 @@ class _GRUSteps(_LayerSteps):
 
     def __init__(self, recurrent: nn.RNNBase, number: int) -> None:
         super().__init__(recurrent, number)
+        # b_hn stays apart, as r multiplies it
         self.bias[: 2 * self.H] += self.bias_hh[: 2 * self.H]
         self.bias_hn = self.bias_hh[2 * self.H :]
         w_hrz, w_hn = self.w_hh.split([2 * self.H, self.H])
@@ -165,9 +174,11 @@ class _GRUSteps(_LayerSteps):
         r, z = rz.addmm_(self.states, self.w_hrz).sigmoid_().split(self.H, dim=1)
         hidden_n = torch.addmm(self.bias_hn, self.states, self.w_hn, out=self.scratch)
         _double_minus_one_(n.addcmul_(r, hidden_n).sigmoid_())
+        # n + z (h - n) = (1 - z) n + z h
         torch.lerp(n, self.states, z, out=self.states)
 
 
+# torch.add takes alpha for its second tensor: with this as the first, 2 x - 1 is one call
 _MINUS_ONE = torch.tensor(-1.0)
 
 

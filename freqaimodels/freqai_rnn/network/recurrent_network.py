@@ -37,6 +37,7 @@ class RecurrentNetwork(nn.Module):
         )
         self._remember(settings.initial_memory)
         self.head = nn.Sequential(
+            # at least one unit, as hidden_size is at least 2
             nn.Linear(hidden_size, hidden_size // 2),
             nn.ReLU(),
             nn.Dropout(settings.dropout),
@@ -48,6 +49,7 @@ class RecurrentNetwork(nn.Module):
         size = self.recurrent.hidden_size
         with torch.no_grad():
             for layer in range(self.recurrent.num_layers):
+                # one of two biases: their sum is what the gate sees
                 bias = getattr(self.recurrent, f"bias_ih_l{layer}")
                 bias[size : 2 * size] += gate_bias(candles)  # f of i f g o, and z of r z n
 
@@ -93,5 +95,6 @@ def gate_bias(memory: float) -> float:
 
     :param memory: candles after which 1/e of a state is left.
     """
+    # σ(b) = exp(-rate), solved for b
     rate = 1 / memory
     return -rate - math.log1p(-math.exp(-rate))  # -ln(exp(rate) - 1), which would overflow

@@ -68,7 +68,9 @@ def train_network(
                 time.perf_counter() - started,
             )
         )
+        # without validation the latest is the best
         rank = -epoch if valid_loss is None else valid_loss
+        # min_delta is for stopping only: a checkpoint just has to be better
         _keep_best(checkpoints, Checkpoint(rank, epoch, network), settings.n_checkpoints)
         if rank < best_loss - settings.min_delta:
             best_loss, evaluations_without_gain = rank, 0
@@ -84,6 +86,7 @@ def _final_network(
 ) -> tuple[RecurrentNetwork, bool]:
     """Average the weights of the checkpoints, unless the best one validates better than that."""
     best = checkpoints[0]
+    # of weights alone: neither LSTM nor GRU nor the head has counters or buffers
     average = copy.deepcopy(best.network)
     weights = [checkpoint.network.state_dict() for checkpoint in checkpoints]
     average.load_state_dict(
@@ -102,11 +105,13 @@ def _epoch_parts(rows: Tensor, settings: Settings) -> Iterator[tuple[float, list
         desc="training",
         unit="epoch",
         leave=False,
+        # None leaves it to tqdm, which looks whether standard error is a terminal
         disable=None if settings.show_progress else True,
     ):
         steps = _epoch_steps(rows, settings)
         n_parts = min(settings.evaluations_per_epoch, len(steps))
         for part in range(n_parts):
+            # parts differ by at most one step, and none is lost
             first, last = (len(steps) * i // n_parts for i in (part, part + 1))
             yield epoch + (part + 1) / n_parts, steps[first:last]
 
@@ -114,9 +119,11 @@ def _epoch_parts(rows: Tensor, settings: Settings) -> Iterator[tuple[float, list
 def _epoch_steps(rows: Tensor, settings: Settings) -> list[_Step]:
     """Return the steps of an epoch, in random order: positions of their targets, by chunk."""
     if settings.training_mode == "exact":
+        # drawn on the CPU: the same order on every device
         order = torch.randperm(len(rows)).to(rows.device)
         return [[batch] for batch in order.split(settings.batch_size or EXACT_BATCH_SIZE)]
     length = settings.sequence_length
+    # cut elsewhere in each epoch, so that a target is not always the first of its chunk
     chunks = split_into_chunks(rows, length, offset=int(torch.randint(length, ())))
     n_per_step = math.ceil((settings.batch_size or 1) / length)
     order = torch.randperm(len(chunks))
@@ -143,6 +150,7 @@ def _train(
         losses = target_losses(predictions, train.values[targets], settings.loss)
         weighted = losses * train.weights[targets]
         optimizer.zero_grad()
+        # not by the step's own weights, whose mean over all targets is 1: see train_network
         weighted.mean().backward()
         optimizer.step()
         total += weighted.detach().sum()  # stays on the device: no synchronisation per step

@@ -60,6 +60,7 @@ def _after_hole(candle_index: IntArray, n_rows: int) -> BoolArray:
         raise ValueError(
             f"candle_index must have one entry per row, ({n_rows},), got {candle_index.shape}."
         )
+    # one less before the first, so that the first row follows no hole
     steps = np.diff(candle_index, prepend=candle_index[:1] - 1)
     if (steps < 1).any():
         first = int(np.argmax(steps < 1))
@@ -103,6 +104,7 @@ def split_targets(
     # how many validation targets reserve a row, as a difference array: +1 where each one's
     # reach begins, -1 behind its end, summed up; a row per target and gap would be n × gap
     reserved = np.zeros(len(is_target) + 1, dtype=np.int64)
+    # add.at, as clipped rows repeat, and reserved[rows] += 1 would count a repeated one once
     np.add.at(reserved, np.maximum(valid_rows - validation_gap, 0), 1)
     np.add.at(reserved, np.minimum(valid_rows + validation_gap + 1, len(is_target)), -1)
     return Split(rows[np.cumsum(reserved)[rows] == 0], valid_rows)
@@ -144,6 +146,7 @@ def window_targets(
     :param weights: (n_rows,).
     """
     chosen = weights[rows]
+    # the mean of nothing is NaN, with a warning
     relative = chosen / chosen.mean() if len(rows) else chosen
     return WindowTargets(
         torch.from_numpy(rows).to(device),
@@ -176,6 +179,7 @@ def split_into_chunks(rows: Tensor, sequence_length: int, offset: int) -> tuple[
     :param offset: where the groups begin; another one in each epoch varies what a target sees.
     :return: positions in ``rows``, by chunk.
     """
+    # rows of one block of S candles share a chunk
     _, counts = torch.unique_consecutive((rows + offset) // sequence_length, return_counts=True)
     positions: tuple[Tensor, ...] = torch.arange(len(rows), device=rows.device).split(
         counts.tolist()
@@ -199,8 +203,10 @@ def gather_chunks(features: Tensor, groups: Sequence[Tensor], sequence_length: i
     :return: features, 0 where missing: behind the last target of a chunk anything may follow,
         which a network that reads forwards has not seen at the target.
     """
+    # the first row of the first target's window
     first = torch.stack([group[0] for group in groups]) - (sequence_length - 1)
     chunk = torch.cat([torch.full_like(group, i) for i, group in enumerate(groups)])
     steps = torch.arange(2 * sequence_length - 1, device=first.device)
+    # a chunk may reach behind the last candle, but no target of it does
     rows = (first[:, None] + steps).clamp_(max=len(features) - 1)
     return Chunks(features[rows].nan_to_num_(0.0), chunk, torch.cat(list(groups)) - first[chunk])

@@ -20,5 +20,7 @@ def keep_freed_memory() -> None:
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
+        # what free() leaves at the end of the heap, up to here, stays with the process
         libc.mallopt(M_TRIM_THRESHOLD, 64 * 2**20)
+        # larger blocks are mapped by themselves and unmapped when freed; 32 MB is glibc's limit
         libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)

@@ -35,6 +35,7 @@ class DaskCluster:
             raise ConnectionError(f"the connection to the scheduler is {self._client.status}")
         workers = list(self._client.nthreads())
         if n_jobs == -1:
+            # pure=False: no hash of task and candles, by which dask would look for an equal one
             return len(workers), self._client.get_executor(pure=False)
         # the others are for when one of these is lost
         chosen = workers[:n_jobs]
@@ -63,6 +64,7 @@ def connect(address: str) -> Any:
     # A task holds its candles: scattered to the workers, they would be lost with one of them.
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"})
     try:
+        # not the default client, in case the strategy uses dask for something else
         client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ValueError(
@@ -85,6 +87,7 @@ def _require_workers(client: Any, address: str) -> None:
             f"The scheduler {address} has no worker: start `dask worker {address} --nthreads 1`."
         ) from error
     try:
+        # a function travels by its name, so a worker has to import this package to run it
         found = client.run(_versions)
     except Exception as error:  # whatever importing it there leads to, and dask makes of that
         raise ValueError(

@@ -58,6 +58,7 @@ class FitsAhead:
         self._n_jobs = parallelism.n_jobs
         address = parallelism.scheduler_address
         self._cluster = None if address is None else DaskCluster(address)
+        # a function, not the tasks: they must begin where the caller then is, not where it is now
         self._new_tasks: Callable[[], Iterator[FitTask]] = lambda: iter(())
         self._may_begin = False
         self._tasks: Iterator[FitTask] = iter(())
@@ -88,6 +89,7 @@ class FitsAhead:
                 error,
             )
             self._drop_workers()
+            # tasks that were sent are lost with the workers: begin anew from where the caller is
             self._may_begin = True
             return None
         if isinstance(outcome, Exception):
@@ -131,6 +133,7 @@ class FitsAhead:
 
     def _outcome(self, key: str) -> Outcome | None:
         """Return what workers made of a task; None if it is not among those to be sent."""
+        # send until the task is among them: the caller's order is ours, so it comes next or never
         while all(sent.key != key for sent in self._sent):
             if not self._send_next():
                 if self._sent:
@@ -138,6 +141,7 @@ class FitsAhead:
                 return None
         while self._sent[0].key != key:
             self._sent.popleft()  # nobody asks for it any more
+        # before waiting: preparing takes this process, which otherwise would only wait
         awaited = self._sent[0].future
         while self._is_time_to_prepare(awaited) and self._send_next():
             pass
@@ -157,6 +161,7 @@ class FitsAhead:
         task = self._prepare_next()
         if task is None:
             return False
+        # none where the former ones failed
         executor = self._executor or self._start_workers()
         parent = os.getpid() if self._cluster is None else None
         self._sent.append(SentFit(task.key, executor.submit(_fit_in_worker, task, parent)))
@@ -189,9 +194,11 @@ def _fit_in_worker(task: FitTask, parent: int | None) -> Outcome:
 
     def leave_with_parent() -> bool:
         if parent not in (None, os.getppid()):
+            # not sys.exit: loky would send a SystemExit to the parent, and keep the worker
             os._exit(1)
         return False
 
+    # never raises: loky has no way to tell an error of a fit from one of the worker
     keep_freed_memory()  # in a Dask worker nobody has asked for it
     with _one_fit_per_process:
         try:

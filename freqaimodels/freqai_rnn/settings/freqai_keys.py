@@ -34,10 +34,12 @@ LEGACY = ("indicator_max_period_candles",)
 LONGEST_VALUE = 40
 LIKENESS = 0.8
 """Of two names, from which on one is taken for the other, misspelt; difflib's measure."""
+# of rapidjson with NM_NATIVE, with which FreqAI's record_params writes the configuration
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**64 - 1
 
 
 FEATURES, SPLIT = "feature_parameters", "data_split_parameters"
+# a century: FreqAI subtracts days from dates, and a slip of the keyboard must not overflow
 DAYS, HOURS, MANY = 36_500, 24 * 36_500, 10**9
 
 
@@ -110,6 +112,7 @@ def require_host_settings(config: Mapping[str, Any]) -> None:
         )
     for section, names in known.items():
         for name in names:
+            # some names are freqtrade's own at the top, and mean something else there
             if name in config and name not in CONF_SCHEMA["properties"]:
                 logger.warning(
                     "%s (= %r) at the top of the configuration is not read there: move it to %s.",
@@ -128,6 +131,7 @@ def require_candles(freqai: Mapping[str, Any], candle_seconds: int) -> None:
     n_candles = int(freqai.get("train_period_days", 0) * 86_400 // candle_seconds)
     longest = {"indicator_periods_candles": max(values.get("indicator_periods_candles", [0]))}
     longest["include_shifted_candles"] = values.get("include_shifted_candles", 0)
+    # twice, as FreqAI cuts so many at both ends
     longest["buffer_train_data_candles"] = 2 * values.get("buffer_train_data_candles", 0)
     for name, n_lost in longest.items():
         if n_lost >= n_candles > 0:

@@ -48,6 +48,7 @@ def _values_of(
     """Return the values of one parameter, and where they come from."""
     if parameter.can_optimize():
         return list(parameter.range), "searched"
+    # load=False tells freqtrade to leave the default, so what was found is not in value
     if name in found and parameter.load:
         return [parameter.value], found[name]
     if name in configured:
@@ -60,6 +61,7 @@ def _found_by_hyperopt(strategy: IStrategy) -> dict[str, str]:
     """Name the place of each value that hyperopt wrote, or that was copied from its output."""
     found = dict.fromkeys(getattr(strategy, "network_params", {}), "network_params in the strategy")
     file = Path(strategy.__file__).with_suffix(".json")
+    # the file wins, as it does in freqtrade's ft_load_hyper_params
     return found | dict.fromkeys(strategy._ft_params_from_file.get("network", {}), str(file))
 
 
@@ -78,6 +80,7 @@ def _take(name: str, parameter: Any, value: Any) -> None:
     """
     with suppress(TypeError):  # of a DecimalParameter, which rounds, and cannot round null
         parameter.value = value
+    # an IntParameter takes whatever it is given, a DecimalParameter rounds
     if parameter.value != value:
         raise ValueError(
             f"{CONFIGURED}.{name} is {value!r}, of which the strategy's "

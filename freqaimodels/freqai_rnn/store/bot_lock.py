@@ -18,6 +18,8 @@ def hold(folder: Path) -> BaseFileLock:
     :param folder: FreqAI's folder of the bot's identifier.
     """
     running_bots(folder)  # removes what ended ones left
+    # is_singleton: a second hold in this process gets the same lock, which counts its holders.
+    # thread_local=False: they are counted together, whichever thread lets go
     lock: BaseFileLock = FileLock(_own(folder), timeout=0, thread_local=False, is_singleton=True)
     lock.acquire()
     return lock
@@ -26,6 +28,7 @@ def hold(folder: Path) -> BaseFileLock:
 def let_go(lock: BaseFileLock) -> None:
     """Undo one ``hold``; the last one frees the folder."""
     lock.release()
+    # the file stays behind otherwise, as filelock leaves it
     if not lock.is_locked:
         Path(lock.lock_file).unlink(missing_ok=True)
 
@@ -60,6 +63,7 @@ def _own(folder: Path) -> Path:
 
 def _is_held(path: Path) -> bool:
     try:
+        # the lock of a process that was killed is free, though its file is there
         with FileLock(path, timeout=0):
             pass
     except Timeout:

@@ -54,6 +54,7 @@ def shaping_settings(config: Mapping[str, Any], estimator: CandleRegressor) -> d
         "shuffle": False,  # FreqAI adds it to the configuration when it first splits
         **freqai.get("data_split_parameters", {}),
     }
+    # no parameter of the estimator, yet stored predictions have columns by it
     given = freqai.get("model_training_parameters", {})
     shaping["interval_coverage"] = given.get("interval_coverage", COVERAGE)
     shaping["timeframe"] = config["timeframe"]
@@ -66,6 +67,7 @@ def shaping_settings(config: Mapping[str, Any], estimator: CandleRegressor) -> d
     if freqai.get("continual_learning", False):  # the models before this one shape it too
         shaping["timerange"] = config.get("timerange")
         shaping["backtest_period_days"] = freqai.get("backtest_period_days")
+    # as settings.json gives it back, so that both can be compared: tuples are lists there
     return json.loads(json.dumps(shaping, default=str))  # type: ignore[no-any-return]
 
 

@@ -35,6 +35,7 @@ def settings_folder(
     folder = identifier_folder / f"settings-{fingerprint(shaping)}"
     others = sorted(
         (path for path in identifier_folder.glob("settings-*/settings.json")),
+        # each run writes settings.json again, so this is when a folder was last used
         key=lambda path: path.stat().st_mtime,
     )
     if log_changes and others and others[-1].parent != folder:

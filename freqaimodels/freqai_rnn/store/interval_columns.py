@@ -33,6 +33,7 @@ def interval_columns(
             confidence = np.abs(predicted) / scale
         found = np.stack([predicted - half_width, predicted + half_width, scale, confidence])
         known = ~np.isnan(predicted).any(axis=1)
+        # posinf: confidence where the scale is 0
         values[:, known] = np.nan_to_num(found[:, known], posinf=0.0)
     return {
         detail_column(label, name): values[row, :, column]
@@ -46,6 +47,7 @@ def realised_since(frame: pd.DataFrame, labels: Sequence[str], moment: pd.Timest
 
     A backtest's slice begins behind the training, and a bot's frame does not: so both count alike.
     """
+    # reindex, as a frame without labels is possible: all of them are NaN then
     realised = frame.reindex(columns=list(labels)).to_numpy(dtype=np.float64, copy=True)
     realised[~is_after(frame, moment)] = np.nan
     return realised

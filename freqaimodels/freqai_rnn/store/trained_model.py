@@ -23,10 +23,10 @@ from ..dates import candle_numbers, is_after, utc_dates
 from ..estimators.base import CandleRegressor
 from ..estimators.intervals import Intervals, intervals_of
 from ..files import write_atomically
-from .column_names import Names
+from .changed_names import Names
 from .fingerprint import describe_changes
 from .interval_columns import interval_columns, realised_since
-from .stored_model import HISTORY, MODEL, StoredModel
+from .stored_models import HISTORY, MODEL, StoredModel
 
 MADE_WITH = ("freqtrade", "torch")
 """Packages whose versions are noted beside a model: others may read it, or predict, otherwise."""
@@ -55,7 +55,7 @@ class TrainedModel:
 
     :ivar context: the last raw rows of the training frame, ``date`` and features; they directly
         precede the first candle of the backtest slice, and give it a window.
-    :ivar settings: all that shaped it, see ``folders.shaping_settings``.
+    :ivar settings: all that shaped it, see ``shaping_settings``.
     :ivar train_seconds: of the preparation of the period and the fit, wherever that ran.
     :ivar validation: metrics by label on the validation windows, see ``measure``.
     :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
@@ -96,9 +96,11 @@ class TrainedModel:
         if self._precedes(candles):
             n_context = len(self.context)
             candles = pd.concat([self.context, utc_dates(candles)], ignore_index=True)
+        # FreqAI's filter_features does the same; in a training infinite values are refused
         raw = candles[self.feature_names].replace([np.inf, -np.inf], np.nan)
         missing = raw.isna().any(axis=1).to_numpy()
         raw = raw.fillna(0.0)
+        # outlier_check, as datasieve drops the rows of outliers without it
         scaled, inlier, _ = self.feature_pipeline.transform(raw, outlier_check=True)
         if n_context:  # DBSCAN judges a candle by all others that it is given
             _, inlier, _ = self.feature_pipeline.transform(raw[n_context:], outlier_check=True)
@@ -109,6 +111,7 @@ class TrainedModel:
         )
         known = np.asarray(~np.isnan(predicted[n_context:]).any(axis=1))
         labels = self._unscaled_or_0(predicted[n_context:])
+        # labels first: DurableDrawer hands FreqAI the labels, and keeps what stands behind them
         columns = dict(zip(self.label_names, labels.T, strict=True))
         for name, (values, is_label) in details.items():
             own = values[n_context:]
@@ -124,9 +127,11 @@ class TrainedModel:
                 np.where(known[:, None], labels, np.nan),
                 realised_since(frame, self.label_names, self.trained_until),
             )
+        # its di_values are those of the last transform, which must have been of the frame alone
         pipeline = self.feature_pipeline
         return Predictions(
             pd.DataFrame(columns),
+            # inlier is 1 less one for each step that finds an outlier, so it may be below 0
             np.where(known, inlier, np.minimum(inlier, 0)).astype(np.int64),
             pipeline["di"].di_values if "di" in pipeline else np.zeros(len(known)),
         )
@@ -151,6 +156,7 @@ class TrainedModel:
     def since_training(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return what a prediction of the last row depends on: its window, and past errors."""
         n_new = int(is_after(frame, self.trained_until).sum())
+        # + 1: where no candle is newer than the training, the window's last row
         return frame.tail(n_new + len(self.context) + 1)
 
     def _precedes(self, candles: pd.DataFrame) -> bool:
@@ -212,6 +218,7 @@ class TrainedModel:
         :param path: ``…_model.zip``; the history becomes ``…_history.json``.
         """
         buffer = io.BytesIO()
+        # FreqAI's load_data looks for this key, and calls load_from_checkpoint of what is there
         torch.save({"pytrainer": self}, buffer)
         content = buffer.getvalue()
         history = {"sha256": checksum(content), **self.history()}
@@ -258,6 +265,7 @@ class TrainedModel:
             was written for, of an incompatible version, or made with other settings.
         """
         try:
+            # read once, so that what is unpickled is what was checked
             content = path.read_bytes()
             _require_checksum(content, _history_of(path))
             model = torch.load(io.BytesIO(content), weights_only=False)["pytrainer"]

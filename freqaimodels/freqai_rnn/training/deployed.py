@@ -15,10 +15,10 @@ from ..files import write_atomically
 from ..host.exceptions import as_operational_exception
 from ..host.kitchen import BacktestKitchen
 from ..store.folders import settings_folder
-from ..store.stored_model import METADATA, StoredModel, all_models, newest
+from ..store.stored_models import METADATA, StoredModel, all_models, newest
 from ..store.trained_model import checksum, read_stored
 from .kind import TrainingKind
-from .period import TrainingPeriod
+from .period_trainer import TrainingPeriod
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class DeployedTraining(TrainingKind):
             read_stored(found, self._settings, dk.pair)
         dk.data_path.mkdir(parents=True, exist_ok=True)  # beside which predictions are looked for
         write_atomically(own.beside(METADATA), found.beside(METADATA).read_bytes())
+        # load_data reads there; where predictions are saved was set before, by the slice's own name
         dk.data_path, dk.model_filename = found
         logger.info("Predicting %s with %s", dk.pair, found.path)
         return True

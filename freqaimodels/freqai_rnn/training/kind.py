@@ -10,7 +10,7 @@ import pandas as pd
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from ..estimators.base import CandleRegressor
-from .period import TrainingPeriod
+from .period_trainer import TrainingPeriod
 
 
 class TrainingKind(ABC):

@@ -10,10 +10,10 @@ from typing import Any
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from ..estimators.base import CandleRegressor
-from ..store.stored_model import TRAINING_CANDLES, StoredModel, newest
+from ..store.stored_models import TRAINING_CANDLES, StoredModel, newest
 from ..store.trained_model import TrainedModel, read_stored
 from .kind import TrainingKind
-from .period import PeriodTrainer, TrainingPeriod
+from .period_trainer import PeriodTrainer, TrainingPeriod
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +74,7 @@ def read_if_usable(dk: FreqaiDataKitchen, settings: Mapping[str, Any]) -> Traine
     :param settings: that it must have been made with.
     """
     stored, pair = StoredModel(dk.data_path, dk.model_filename), dk.pair
+    # FreqAI's load_data reads them outside of any try, so a damaged one would end the backtest
     unreadable = stored.unreadable()
     if unreadable:
         logger.warning(
@@ -110,6 +111,7 @@ def model_before(dk: FreqaiDataKitchen, settings: Mapping[str, Any]) -> TrainedM
     :param settings: that it must have been made with.
     """
     own = StoredModel(dk.data_path, dk.model_filename)
+    # - 1: the period's own model, of an earlier run, would know what is to be learned
     for stored in newest([own.folder.parent], dk.pair, own.moment - 1):
         try:
             return read_stored(stored, settings, dk.pair)

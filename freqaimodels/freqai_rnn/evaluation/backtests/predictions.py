@@ -17,7 +17,7 @@ import pandas as pd
 
 from ...columns import detail_column
 from ...metrics import Outcomes
-from ...store.stored_model import HISTORY, METADATA, StoredModel
+from ...store.stored_models import HISTORY, METADATA, StoredModel
 from .configuration import Configuration, candle_length, read_json
 from .realised import (
     IN_WORDS,

@@ -1,4 +1,4 @@
-"""GridTraining: hyperopt's candidates side by side, each trained as a plain backtest trains it."""
+"""CandidatesTraining: hyperopt's candidates, each trained as a plain backtest trains it."""
 
 from __future__ import annotations
 
@@ -16,30 +16,22 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.utils import get_tb_logger
 
+from ..columns import candidate_column
 from ..estimators.base import CandleRegressor
 from ..host.drawer import DurableDrawer, open_drawer
 from ..host.exceptions import as_operational_exception
-from ..store.column_names import Names, require_names
+from ..store.changed_names import Names, require_names
 from ..store.fingerprint import shaping_settings
 from ..store.folders import grid_folder, settings_folder
-from ..store.stored_model import StoredModel
+from ..store.stored_models import StoredModel
 from ..store.trained_model import Predictions, TrainedModel
 from .kind import TrainingKind
-from .period import PeriodTrainer, TrainingPeriod
+from .period_trainer import PeriodTrainer, TrainingPeriod
 from .single import model_before, read_if_usable
 
 logger = logging.getLogger(__name__)
 
 MAX_CANDIDATES = 64
-
-
-def candidate_column(candidate: str, column: str) -> str:
-    """Name the column of one candidate, ``[hidden_size=64 sequence_length=24] &-return``.
-
-    ``RecurrentStrategy.predicted`` builds the same name with a line of its own: change both.
-    Nothing stands before the bracket: FreqAI reads ``&`` and ``%`` in front of a column's name.
-    """
-    return f"[{candidate}] {column}"
 
 
 @dataclass
@@ -73,6 +65,7 @@ class CandidateModels:
                 labels = pd.DataFrame(0.0, index=range(len(frame)), columns=self.label_names)
                 do_predict = np.zeros(len(frame), dtype=np.int64)
             else:
+                # di_values are alike for all, as their pipelines were fitted on the same period
                 labels, do_predict, di_values = model.predict(frame)
             for column in labels.columns:
                 columns[candidate_column(name, column)] = labels[column]
@@ -127,7 +120,7 @@ class GridProgress:
         )
 
 
-class GridTraining(TrainingKind):
+class CandidatesTraining(TrainingKind):
     """The candidates of a run, each in the folder of a plain backtest of its settings.
 
     :param candidates: at least two estimators by name.
@@ -144,6 +137,7 @@ class GridTraining(TrainingKind):
         config: Mapping[str, Any],
         identifier_folder: Path,
     ) -> None:
+        # FreqAI's own arithmetic of periods; the kitchen is not used for anything else
         n_periods = len(FreqaiDataKitchen(config).training_timeranges)
         n_trainings = len(candidates) * len(config["exchange"]["pair_whitelist"]) * n_periods
         _require_comparable(config["freqai"], len(candidates), n_trainings)
@@ -183,6 +177,7 @@ class GridTraining(TrainingKind):
             with _in_folder(dk, drawer.full_path / dk.data_path.name):
                 models[name] = self._read_or_train(name, period, dk, before)
         if None in models.values():
+            # only noted, as FreqAI writes the file after predict
             self._incomplete.append(dk.backtesting_results_path)
         return CandidateModels(
             models, period.label_names, period.feature_names, period.label_statistics
@@ -214,6 +209,7 @@ class GridTraining(TrainingKind):
                 "Candidate [%s] failed, it predicts nothing here: %s",
                 name,
                 error,
+                # ours explain themselves; anything else is a defect, and needs its traceback
                 exc_info=not isinstance(error, OperationalException),
             )
         what = f"[{name}] of {period.pair}"
@@ -252,6 +248,7 @@ class GridTraining(TrainingKind):
         tb_logger.close()
         if self._freqai.get("save_backtest_models", True):
             drawer = self._drawers[name]
+            # save_data wants an entry of the pair, which FreqAI makes in its own drawer only
             drawer.set_pair_dict_info({"pair": period.pair})
             drawer.save_data(model, period.pair, dk)
             drawer.model_dictionary.clear()  # it is on disk; memory is for the epochs

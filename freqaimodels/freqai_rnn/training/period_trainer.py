@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +19,9 @@ from ..estimators.fit_task import FitTask, TrainingCandles
 from ..estimators.intervals import FEWEST
 from ..host.exceptions import as_operational_exception
 from ..store.trained_model import TrainedModel
-from .candles import Pipelines, require_values, training_candles, without_infinite
+from .arrays import require_values, training_candles, without_infinite
+from .pipelines import Pipelines
+from .seeds import fit_seed, numpy_seed
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +103,7 @@ class PeriodTrainer:
         data = dk.make_train_test_datasets(features, labels)
         dk.fit_labels()  # live too, where fit_live_predictions_candles may be switched off later
         pipelines = self._new_pipelines(dk)
+        # where save_data looks for them
         dk.feature_pipeline, dk.label_pipeline = pipelines
         with (
             as_operational_exception(dk.pair),
@@ -125,6 +126,7 @@ class PeriodTrainer:
         last = period.frame["date"].iloc[-1]
         changed = {}
         for name, value in estimator.get_params().items():
+            # of pair and date, not from a generator: trainings run in any order, in any process
             if name.rpartition("__")[2] == "seed":  # of the estimator, or of a member of it
                 changed[name] = fit_seed(value, period.pair, last)
             elif name.rpartition("__")[2] == "show_progress":
@@ -166,6 +168,7 @@ class PeriodTrainer:
             train_seconds=period.seconds + fitted.fit_seconds_,
             trained_until=pd.to_datetime(period.frame["date"].iloc[-1], utc=True),
         )
+        # a label that looks h candles ahead leaves h candles without one at the period's end
         declared = dk.freqai_config["feature_parameters"].get("label_period_candles", 0)
         horizon = max(declared, n_unknown(period.frame[period.label_names]))
         if horizon > declared:
@@ -191,23 +194,3 @@ def n_unknown(labels: pd.DataFrame) -> int:
     """Count the candles at the end of a frame whose labels are not known yet."""
     known = np.flatnonzero(labels.notna().all(axis=1))
     return len(labels) - 1 - int(known[-1]) if len(known) else len(labels)
-
-
-def fit_seed(seed: int, pair: str, last_candle: Any) -> int:
-    """Make a seed of its own for every training, whatever was trained before it.
-
-    :param last_candle: date of the training frame's last candle.
-    """
-    text = f"{seed} {pair} {pd.Timestamp(last_candle).timestamp():.0f}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
-
-
-@contextmanager
-def numpy_seed(seed: int) -> Iterator[None]:
-    """Seed NumPy's global generator, from which pipeline steps (noise, SVM) draw, for a while."""
-    state = np.random.get_state()
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)

@@ -1,4 +1,4 @@
-"""Lookahead: what FreqAI's loop over the periods will ask for next, fitted by workers."""
+"""PeriodsAhead: what FreqAI's loop over the periods will ask for next, fitted by workers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ..host.kitchen import BacktestKitchen, Frames
 from ..parallel.fits_ahead import FitsAhead
 from ..parallel.parallelism import Parallelism
 from .kind import TrainingKind
-from .period import PeriodTrainer
+from .period_trainer import PeriodTrainer
 
 logger = logging.getLogger(__name__)
 
 
-class Lookahead:
+class PeriodsAhead:
     """A loop over the periods ahead of FreqAI's own, if the trainings are parallel.
 
     FreqAI's own loop runs unchanged. It finds each fit done that depends on the candles which
@@ -50,6 +50,7 @@ class Lookahead:
         :param dk: FreqAI's kitchen of the pair.
         :return: the kitchen that the loop is to use.
         """
+        # shared frames: whichever of the two loops comes first computes the features for both
         own = BacktestKitchen(dk.config, dk.pair, self._frames, candles["date"])
         if self._ahead is None:
             yield own
@@ -61,6 +62,7 @@ class Lookahead:
         self._ahead.follow(tasks)
         try:
             yield own
+        # FreqAI's loop has ended early: workers would go on with fits that nobody takes
         except BaseException:
             self._ahead.close()
             raise
@@ -102,6 +104,7 @@ class Lookahead:
         strategy: IStrategy,
         kind: TrainingKind,
     ) -> Iterator[FitTask]:
+        # FreqAI's periods are objects that buffer_timerange changes in place: these are others
         dk = BacktestKitchen(config, pair, self._frames, candles["date"])
         periods = zip(dk.training_timeranges, dk.backtesting_timeranges, strict=False)
         for trained, predicted in periods:
@@ -111,6 +114,7 @@ class Lookahead:
             n_predicted = (
                 candles["date"].between(predicted.startdt, predicted.stopdt, inclusive="left").sum()
             )
+            # without a warning, as FreqAI's loop asks the same later, and warns
             if not n_predicted or dk.has_predictions(n_predicted):
                 continue
             missing = kind.missing(dk)
@@ -132,6 +136,8 @@ def training_frame(
     frame: pd.DataFrame = dk.use_strategy_to_populate_indicators(
         strategy, prediction_dataframe=candles, pair=dk.pair
     )
+    # in the order of start_backtesting: targets see all candles up to the end of the period, and
+    # the buffer, which changes trained in place, cuts both ends only then
     frame = frame.loc[frame["date"] < trained.stopdt, :]
     frame = strategy.set_freqai_targets(frame, metadata={"pair": dk.pair})
     frame = dk.slice_dataframe(dk.buffer_timerange(trained), frame)

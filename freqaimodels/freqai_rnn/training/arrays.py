@@ -1,26 +1,16 @@
-"""FreqAI's frames as arrays, no row left out, and the pipelines that standardise them."""
+"""FreqAI's frames as arrays, no row left out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from datasieve.pipeline import Pipeline
-from datasieve.transforms import SKLearnWrapper
-from sklearn.preprocessing import StandardScaler
 
 from ..dates import candle_numbers
 from ..estimators.fit_task import TrainingCandles
-from ..store.column_names import listed
-
-
-class Pipelines(NamedTuple):
-    """Datasieve's pipelines of features and labels."""
-
-    features: Any
-    labels: Any
+from ..store.changed_names import listed
+from .pipelines import Pipelines
 
 
 def training_candles(
@@ -51,9 +41,11 @@ def training_candles(
     data["train_features"] = fitted
 
     raw = frame[feature_names]
+    # 0 stands in, as some steps refuse NaN; outlier_check, as otherwise rows would be dropped
     scaled, _, _ = pipelines.features.transform(raw.fillna(0.0), outlier_check=True)
     features = scaled.to_numpy(dtype=np.float32, copy=True)
     features[raw.isna().any(axis=1).to_numpy()] = np.nan
+    # what was fitted has FreqAI's noise, which transform does not add
     features[kept_rows] = fitted.to_numpy(dtype=np.float32)
 
     weights = np.ones(len(frame))
@@ -107,26 +99,3 @@ def require_values(frame: pd.DataFrame, columns: list[str]) -> None:
             "candles of the training period. The candles are there: look at how the strategy "
             "computes it."
         )
-
-
-FIND_OUTLIERS = ("svm", "di", "dbscan")
-"""FreqAI's names of steps."""
-
-
-def standardised(steps: Sequence[tuple[str, Any]]) -> Pipeline:
-    """Take FreqAI's own steps, but standardise: outliers would set the range of its scaler.
-
-    What finds outliers is made for FreqAI's scale and keeps it: its SVM separates the candles
-    from the origin, which is in their midst once they are standardised.
-    """
-    after = max((i for i, (name, _) in enumerate(steps, 1) if name in FIND_OUTLIERS), default=0)
-    if after:
-        return Pipeline([*steps[:after], ("standard-scaler", standardise()), *steps[after:]])
-    return Pipeline(
-        [(name, standardise() if name.endswith("scaler") else step) for name, step in steps]
-    )
-
-
-def standardise() -> SKLearnWrapper:
-    """Make a step, not fitted, to mean 0 and standard deviation 1."""
-    return SKLearnWrapper(StandardScaler())

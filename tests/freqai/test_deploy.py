@@ -108,12 +108,18 @@ def test_the_table_shows_each_model(trained: Host):
 
 def test_a_dry_run_writes_nothing(trained: Host):
     before = files_of(trained.user_data / "models")
+    done = deploy(trained, "--identifier", "live", "--dry-run")
+    assert done.stdout.splitlines()[-1] == f"Nothing was written to {live(trained)}."
+    assert files_of(trained.user_data / "models") == before
+    assert not live(trained).exists()
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_says_the_same_and_nothing_of_freqtrades(trained: Host):
     line = command_line(trained, "--identifier", "live", "--dry-run")
     done = run_python("-m", "freqai_rnn", *line, PYTHONPATH=str(ROOT / "freqaimodels"))
     assert "INFO" not in done.stderr
     assert done.stdout.splitlines()[-1] == f"Nothing was written to {live(trained)}."
-    assert files_of(trained.user_data / "models") == before
-    assert not live(trained).exists()
 
 
 def test_only_the_pairs_asked_for_are_deployed(trained: Host):

@@ -55,6 +55,7 @@ def of_a_bot(folder: Path, original: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["from a backtest", "from an archive"])
 def test_there_is_no_folder_of_the_bot_or_a_complete_one(
     trained: Host,
@@ -87,6 +88,7 @@ def test_a_bot_that_had_models_has_those_or_all_of_the_new(trained: Host, tmp_pa
     assert found[-2] == after  # settings.json is the last
 
 
+@pytest.mark.slow
 def test_a_killed_deployment_can_be_repeated(trained: Host, tmp_path: Path):
     folders = killed(trained, tmp_path / "copies")
     models = trained.user_data / "models"

@@ -75,12 +75,25 @@ def test_two_jobs_leave_what_one_leaves(host: Host, trained_host: tuple[Host, Ru
     assert_same(host, run, *trained_host)
 
 
-def test_workers_are_ahead_of_freqai_beyond_the_end_of_a_pair(host: Host) -> None:
-    overlay = training(TWO_PAIRS | {"timerange": "20190601-20190612"}, n_jobs=2, **LONG)
-    lines = host.backtest(overlay=overlay).log.splitlines()
+@pytest.fixture(scope="module")
+def log_of_long_trainings(tmp_path_factory: pytest.TempPathFactory, candles: Path) -> list[str]:
+    host = Host(tmp_path_factory.mktemp("long") / "user_data", candles)
+    overlay = Grid(host, HERE / "strategies").overlay() | {"timerange": "20190601-20190612"}
+    return host.run("backtesting", overlay=training(overlay, n_jobs=2, **LONG)).log.splitlines()
+
+
+def test_workers_are_ahead_of_freqai_beyond_the_end_of_a_pair(
+    log_of_long_trainings: list[str],
+) -> None:
+    lines = log_of_long_trainings
     prepared = next(n for n, line in enumerate(lines) if "ETH/USD: dropped" in line)
     entered = next(n for n, line in enumerate(lines) if "Training ETH/USD, 2/2 pairs" in line)
     assert prepared < entered
+
+
+def test_features_of_a_pair_are_computed_once(log_of_long_trainings: list[str]) -> None:
+    found = [line for line in log_of_long_trainings if "features of" in line]
+    assert [line.rpartition(" ")[2] for line in found] == PAIRS
 
 
 @pytest.mark.slow
@@ -101,12 +114,6 @@ def test_the_candles_of_a_later_pair_are_not_guessed_where_a_strategy_changes_th
     other = host.copy(tmp_path / "other")
     shutil.rmtree(other.user_data / "models")
     assert_same(host, run, other, other.backtest(overlay=training(overlay)))
-
-
-def test_features_of_a_pair_are_computed_once(grid: Grid) -> None:
-    overlay = grid.overlay(model_training_parameters={"n_jobs": 2})
-    log = grid.host.run("backtesting", "--cache", "none", overlay=overlay).log
-    assert [log.count(f"features of {pair}") for pair in PAIRS] == [1, 1]
 
 
 @pytest.fixture

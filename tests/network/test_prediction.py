@@ -11,6 +11,7 @@ from freqai_rnn.network.prediction import BATCH_SIZE, MIN_OVERLAPPING, predict_w
 from freqai_rnn.network.recurrent_network import RecurrentNetwork
 
 N_FEATURES, N_LABELS = 3, 2
+pytestmark = pytest.mark.usefixtures("one_thread")
 CELLS = pytest.mark.parametrize("cell_type", ["lstm", "gru"])
 
 
@@ -46,7 +47,13 @@ def require_equal_to_one_by_one(network, features, rows, S) -> None:
 
 @CELLS
 @pytest.mark.parametrize(
-    "n", [1, MIN_OVERLAPPING - 1, MIN_OVERLAPPING, BATCH_SIZE, BATCH_SIZE + 1, 600]
+    "n",
+    [
+        1,
+        MIN_OVERLAPPING,
+        BATCH_SIZE + 1,
+        *(pytest.param(n, marks=pytest.mark.slow) for n in (MIN_OVERLAPPING - 1, BATCH_SIZE, 600)),
+    ],
 )
 def test_every_window_is_predicted_as_if_alone(cell_type, n):
     S = 4
@@ -55,7 +62,14 @@ def test_every_window_is_predicted_as_if_alone(cell_type, n):
 
 
 @CELLS
-@pytest.mark.parametrize(("num_layers", "S"), [(1, 4), (2, 4), (3, 4), (1, 1), (2, 1), (2, 24)])
+@pytest.mark.parametrize(
+    ("num_layers", "S"),
+    [
+        (1, 1),
+        (2, 4),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((1, 4), (3, 4), (2, 1), (2, 24))),
+    ],
+)
 def test_any_depth_and_length(cell_type, num_layers, S):
     network = make_network(cell_type=cell_type, num_layers=num_layers)
     require_equal_to_one_by_one(network, make_features(), torch.arange(S - 1, 200), S)
@@ -79,7 +93,9 @@ def test_the_order_of_the_windows_is_the_order_of_the_predictions(cell_type):
 
 
 @CELLS
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
+@pytest.mark.parametrize(
+    "scale", [1.0, *(pytest.param(scale, marks=pytest.mark.slow) for scale in (1e-3, 1e4))]
+)
 def test_single_precision_is_as_good_as_that_of_the_layers_themselves(cell_type, scale):
     S, network, features = 24, make_network(cell_type=cell_type), scale * make_features()
     rows = torch.arange(S - 1, 300)

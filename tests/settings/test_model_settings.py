@@ -7,7 +7,7 @@ import pytest
 from tests.freqai.freqtrade_host import SMALL
 from tests.settings.configurations import FEATURES, MODEL, with_value
 
-from freqai_rnn import RecurrentRegressor
+from freqai_rnn import EnsembleRegressor, RecurrentRegressor
 from freqai_rnn.settings.model_settings import (
     estimator_from_config,
     interval_coverage,
@@ -106,6 +106,23 @@ def test_a_setting_is_refused_with_its_name_and_value(name):
     path, value, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         estimator_from_config(with_value(path, value), LSTM)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "lightgbm__num_leafs",
+            4,
+            r"lightgbm__num_leafs \(= 4\) is not a .*did you mean lightgbm__num_leaves\?",
+        ),
+        ("gru__validation_gap", 4, "gru__validation_gap must not be set: .*label_period_candles"),
+        ("gru__hidden_size", 1, "hidden_size must be a whole number from 2"),
+    ],
+)
+def test_a_setting_of_one_member_is_refused_with_its_name(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        estimator_from_config(with_value(f"{MODEL}.{name}", value), EnsembleRegressor())
 
 
 def test_what_is_set_is_what_the_estimator_gets():

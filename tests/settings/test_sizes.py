@@ -27,6 +27,7 @@ def require(sequence_length: int = 6, **split: Any) -> None:
         {"test_size": 0.3, "train_size": 0.2},
         {"test_size": 20, "train_size": 700},
         {"test_size": 0.1, "train_size": 10},
+        {"train_size": 700},
     ],
     ids=str,
 )
@@ -41,7 +42,11 @@ def test_what_fits_is_taken(split):
             {"test_size": 0.3, "train_size": 0.9},
             r"train_size=0.9 and test_size=0.3 are 648 and 216 of 720 candles: lower one",
         ),
-        ({"train_size": 700}, r"train_size=700 and test_size=0.1 are 700 and 72 of 720 candles"),
+        (
+            {"test_size": 0.1, "train_size": 700},
+            r"train_size=700 and test_size=0.1 are 700 and 72 of 720 candles",
+        ),
+        ({"train_size": 0.01}, r"7 of them to train on by test_size=0.99 and train_size=0.01"),
         (
             {"test_size": 0.15, "train_size": 6},
             r"720 candles .* 6 of them to train on by test_size=0.15 and train_size=6: .* at least "

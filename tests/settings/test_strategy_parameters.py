@@ -13,7 +13,7 @@ from freqtrade.enums import HyperoptState
 from freqtrade.optimize.hyperopt_tools import HyperoptStateContainer
 from freqtrade.strategy import CategoricalParameter, DecimalParameter, IStrategy, RealParameter
 
-from freqai_rnn import RecurrentRegressor
+from freqai_rnn import EnsembleRegressor, RecurrentRegressor
 from freqai_rnn.settings.strategy_parameters import network_candidates, network_values
 
 IN_FILE = {"sequence_length": 4, "hidden_size": 8}
@@ -161,3 +161,18 @@ def test_every_combination_is_a_candidate_with_a_name():
 def test_what_is_no_parameter_of_a_network_is_refused(name, value, message):
     with pytest.raises(ValueError, match=message):
         network_candidates(RecurrentRegressor(), {name: [8, value]}, {})
+
+
+def test_what_the_configuration_says_of_one_member_wins_over_the_strategys_value_for_all():
+    found = network_candidates(
+        EnsembleRegressor(), {"hidden_size": [8, 4]}, {"gru__hidden_size": 3, "dropout": 0.5}
+    )
+    for size, one in zip((8, 4), found.values(), strict=True):
+        members = dict(one.members)
+        assert (members["lstm"].hidden_size, members["gru"].hidden_size) == (size, 3)
+
+
+def test_a_parameter_of_one_member_can_be_searched():
+    found = network_candidates(EnsembleRegressor(), {"gru__hidden_size": [8, 4]}, {})
+    assert list(found) == ["gru__hidden_size=8", "gru__hidden_size=4"]
+    assert [one.get_params()["gru__hidden_size"] for one in found.values()] == [8, 4]

@@ -43,6 +43,7 @@ def check_configuration(expected: Expectation, datadir: Path, spread: float) -> 
         _tell_plan(planned, findings)
         stored = read_candles(planned, datadir, findings)
         check_candles(planned, stored, findings)
+        # features cannot be computed without all of the candles
         if findings.wrong or len(stored) < len(planned.series()):
             return findings
         trial, first = Trial(planned, Path(name)), planned.periods[0]
@@ -116,6 +117,7 @@ def _tell_time(
     of_features = max(one.seconds for one in periods)
     left = planned.n_trainings - planned.n_on_disk()
     n_jobs = planned.n_jobs if planned.n_jobs > 0 else os.cpu_count() or 1
+    # features are computed once for a pair, and by this process alone
     total = left * mean / min(n_jobs, max(left, 1)) + of_features * len(planned.expected.pairs)
     least = "at least " if any(one.was_stopped for one in trials) else ""
     jobs = f", {n_jobs} at once" if n_jobs > 1 else ""

@@ -54,6 +54,7 @@ def check_features(periods: Sequence[TrialPeriod], findings: Findings) -> None:
 
 def _look(name: str, column: pd.Series, constant: dict[str, None], walks: dict[str, float]) -> None:
     values = column.to_numpy(dtype=np.float64)
+    # an indicator has no values before its first full window
     values = values[np.isfinite(values)]
     if len(values) < FEWEST_CANDLES:
         return

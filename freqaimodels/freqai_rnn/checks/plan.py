@@ -15,7 +15,7 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from ..freqai.setup import Expectation
-from ..settings.model_settings import parallelism_from_config, retrains
+from ..settings.model_settings import parallelism_from_config, retrains, test_size
 from ..store.fingerprint import fingerprint
 from ..store.stored_models import StoredModel
 
@@ -60,9 +60,9 @@ class Plan:
         """Return how many candles a training must have at least, see ``require_fitting``."""
         freqai = self.config["freqai"]
         horizon = freqai["feature_parameters"].get("label_period_candles", 0)
-        test_size = freqai.get("data_split_parameters", {}).get("test_size", 0.1)
+        size = test_size(freqai.get("data_split_parameters", {}))
         needed = self.expected.estimator.sequence_length + horizon + 1
-        whole: float = needed + test_size if test_size >= 1 else needed / (1 - test_size)
+        whole: float = needed + size if size >= 1 else needed / (1 - size)
         return math.ceil(whole)
 
     @property
@@ -118,11 +118,15 @@ def plan(expected: Expectation, newest: pd.Timestamp | None, folder: Path) -> Pl
     :param folder: for what FreqAI writes as soon as it is asked.
     :raises ValueError: if FreqAI refuses the timerange or the periods.
     """
+    # FreqaiDataKitchen makes its folder, and copies the configuration into it
     config = {**expected.config, "runmode": RunMode.BACKTEST, "user_data_dir": folder}
     is_bot = not config.get("timerange")
     if is_bot and newest is None:
         return Plan(expected, config, is_bot, ())
     if is_bot and newest is not None:
+        # FreqAI wants a timerange with an end: a day that begins where the candles end
+        # which is one period, however many FreqAI would make of a day
+        config["freqai"] = {**config["freqai"], "backtest_period_days": 1}
         config["timerange"] = f"{newest.timestamp():.0f}-{(newest + DAY).timestamp():.0f}"
     return Plan(expected, config, is_bot, _periods(config))
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from freqtrade.data.dataprovider import DataProvider
 from freqtrade.strategy.interface import IStrategy
 
+from ..freqai.setup import from_disk
 from ..training.periods_ahead import plain_candles
 
 
@@ -41,7 +41,7 @@ class Replay:
 
     def __init__(self, strategy: IStrategy, config: Mapping[str, Any]) -> None:
         self._strategy = strategy
-        strategy.dp = DataProvider(dict(config), None)
+        from_disk(strategy, dict(config))
 
     def candles(self, pair: str) -> pd.DataFrame:
         """Return the candles that a backtest has of a pair."""
@@ -51,13 +51,17 @@ class Replay:
         self, pair: str, candles: pd.DataFrame, predictions: pd.DataFrame
     ) -> npt.NDArray[np.bool_]:
         """Tell of each candle whether the strategy wants to enter, as freqtrade reads signals."""
+        # where a strategy calls self.freqai.start, it gets what is stored
         self._strategy.freqai = StoredPredictions(predictions)
         frame = self._strategy.advise_indicators(candles.copy(), {"pair": pair})
         frame = self._strategy.ft_advise_signals(frame, {"pair": pair})
         long, no_long, short, no_short = (
-            (frame[name] == 1).to_numpy() if name in frame else np.zeros(len(frame), dtype=bool)
+            (pd.to_numeric(frame[name], errors="coerce") == 1).to_numpy()
+            if name in frame
+            else np.zeros(len(frame), dtype=bool)
             for name in ("enter_long", "exit_long", "enter_short", "exit_short")
         )
         short = short & self._strategy.can_short
+        # freqtrade's get_entry_signal: an exit or an entry to the other side blocks an entry
         wanted: npt.NDArray[np.bool_] = (long & ~no_long & ~short) | (short & ~no_short & ~long)
         return wanted

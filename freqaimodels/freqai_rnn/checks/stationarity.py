@@ -28,10 +28,13 @@ def dickey_fuller(values: npt.NDArray[np.float64]) -> float:
     :return: minus infinity for what repeats itself exactly, 0 for what follows a line.
     """
     n_lags = int(12 * (len(values) / 100) ** 0.25)
+    # so many lags would leave few degrees of freedom
     if len(values) < 3 * n_lags:
         n_lags = len(values) // 6
+    # the statistic does not depend on unit and mean; known.T @ known is conditioned better so
     scaled = (values - values.mean()) / values.std()
     changes = np.diff(scaled)
+    # a row: n_lags changes, and behind them the one to be explained
     later = np.lib.stride_tricks.sliding_window_view(changes, n_lags + 1)
     known = np.column_stack([np.ones(len(later)), scaled[n_lags:-1], later[:, :-1]])
     # A feature of a longer timeframe repeats itself: some of its lags may say the same.
@@ -43,5 +46,6 @@ def dickey_fuller(values: npt.NDArray[np.float64]) -> float:
         first, last = np.array_split(values, 2)
         stays = first.min() <= last.min() and last.max() <= first.max()
         return -np.inf if stays else 0.0
+    # of the weight of x[t-1], which is column 1
     variance = (left @ left) / (len(left) - known.shape[1]) * inverse[1, 1]
     return float(weights[1] / np.sqrt(variance)) if variance > 0 else -np.inf

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from freqtrade.configuration import TimeRange
-from freqtrade.data.dataprovider import DataProvider
 
 from ..errors import TrainingStopped
+from ..freqai.setup import from_disk
 from ..host.exceptions import as_value_error
 from ..host.kitchen import BacktestKitchen, Frames
 from ..settings.model_settings import PARALLELISM
@@ -76,6 +76,7 @@ class Trial:
         own = {
             name: value
             for name, value in freqai.get("model_training_parameters", {}).items()
+            # trained here, one after the other, whatever is configured
             if name not in PARALLELISM and name != "retrain"
         }
         config["freqai"] = {**freqai, "model_training_parameters": own}
@@ -85,8 +86,9 @@ class Trial:
         self._frames: Frames = {}
         with as_value_error():
             self._model = plan.expected.model(config)
-            self._strategy.dp = DataProvider(config, None)
+            from_disk(self._strategy, config)
             self._training = self._model.settle(self._strategy)
+        # after settle, which has put the folder of the settings into it
         self._config = self._model.config
 
     def look(self, pair: str, period: Period) -> TrialPeriod:
@@ -100,6 +102,7 @@ class Trial:
             dk = BacktestKitchen(self._config, pair, self._frames, candles["date"])
             first, end = (int(moment.timestamp()) for moment in (period.first, period.end))
             dk.set_paths(pair, end)
+            # as start_backtesting does for each period
             dk.set_new_model_names(pair, end)
             trained = TimeRange("date", "date", first, end)
             frame = training_frame(candles, trained, dk, self._strategy)
@@ -108,6 +111,7 @@ class Trial:
         targets = np.isfinite(prepared.candles.targets).all(axis=1)
         targets &= _ends_window(prepared.candles.features, self._sequence_length)
         validation = targets & prepared.candles.validation_mask
+        # the gap is on both sides, but validation candles are the last ones
         in_neither = self._horizon if validation.any() else 0
         return TrialPeriod(
             period=period,

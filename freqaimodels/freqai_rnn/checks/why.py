@@ -71,10 +71,12 @@ def reasons(
     if can_short:
         found[found == FALL] = OTHER
     trusted, values = frame["do_predict"], frame[labels]
+    # the last of the following that fits counts
     none = (values == 0).all(axis=1)
     found[trusted < 1] = OUTLIER
     found[(trusted < 1) & none] = INCOMPLETE
     found[trusted == 2] = EXPIRED
+    # FreqAI gives its null predictions a mean and a deviation of 0
     found[(trusted == 0) & none & _without_statistics(frame, labels)] = NONE
     wanted = frame["date"][wants].map(outcome)
     return found.where(~wants, wanted)
@@ -129,11 +131,13 @@ class Outcomes:
         own = trades["pair"] == pair
         if (own & (trades["open"] == moment)).any():
             return ENTERED
+        # before OPEN: a backtest enters nothing at its last candle, whatever is open
         if self._end is not None and moment >= self._end:
             return LAST
         around = (trades["open"] <= moment) & (trades["close"] >= moment)
         if (own & around).any():
             return OPEN
+        # max_open_trades of -1 is any number
         if self._slots > 0 and around.sum() >= self._slots:
             return SLOTS
         return REFUSED

@@ -54,6 +54,7 @@ def _run_check(arguments: argparse.Namespace) -> None:
                 print(line)
             return
         findings = check_configuration(expected, read.datadir, arguments.spread / 100)
+    # each once: the trial's model reads the configuration a second time
     findings.unusual[:0] = dict.fromkeys(warnings)
     for line in findings.lines():
         print(line)

@@ -78,6 +78,7 @@ def _require_plain(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
     if MANIFEST not in {member.filename for member in members}:  # cut, it may end in a model's own
         raise ValueError(f"{path} is no whole archive of models: it has no {MANIFEST}.")
     for member in members:
+        # orig_filename: zipfile cuts filename at a zero byte, and what follows would not be seen
         name, mode = member.orig_filename, stat.S_IFMT(member.external_attr >> 16)
         if name in seen or not (name in (MANIFEST, SETTINGS) or PLACE.fullmatch(name)):
             raise ValueError(f"{path} holds {name!r}, which is no file of a model: not imported.")

@@ -64,13 +64,17 @@ def deploy(found: Sequence[Deployable], target: Path, settings: Mapping[str, Any
         for name, content in contents(found, target):
             (new / name).parent.mkdir(exist_ok=True)
             write_atomically(new / name, content)
-        if not target.is_dir() or not any(target.iterdir()):
+        if target.is_dir() and not any(target.iterdir()):
+            target.rmdir()  # a rename takes its place on POSIX only
+        if not target.is_dir():
             write_atomically(new / PAIR_DICTIONARY, _as_json(entries))
             write_settings(new, settings)
             new.rename(target)
             return
+        # read before settings.json is gone, which says whether they are of these settings
         kept = _kept_entries(target, settings)
         _move_trainings(new, target)
+        # a bot that found settings of before would forget all models that the list names
         (target / "settings.json").unlink(missing_ok=True)
         write_atomically(target / PAIR_DICTIONARY, _as_json(kept | entries))
         write_settings(target, settings)
@@ -86,6 +90,7 @@ def contents(found: Iterable[Deployable], target: Path | None) -> Iterator[tuple
             content = path.read_bytes()
             if path == one.stored.beside(METADATA):
                 place = "" if target is None else str(target / path.parent.name)
+                # the backtest's own place stands in it
                 content = _as_json({**json.loads(content), "data_path": place})
             yield f"{path.parent.name}/{path.name}", content
 
@@ -111,6 +116,7 @@ def _kept_entries(target: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _move_trainings(new: Path, target: Path) -> None:
     """Give a bot's folder more models; those of the same moment must be the same."""
+    # all are compared before the first is moved
     for stored in all_models(new):
         there = stored._replace(folder=target / stored.folder.name).path
         if there.is_file() and there.read_bytes() != stored.path.read_bytes():

@@ -80,6 +80,7 @@ def _folders_of(source: Path, expected: Expectation) -> list[Path]:
     fitting = [folder for folder, found in settings.items() if found == expected.settings]
     if fitting:
         return fitting
+    # how FreqAI saves what is no PyTorch model
     own = next(source.rglob("*_model.joblib"), None)
     if own is not None:
         raise ValueError(

@@ -81,7 +81,7 @@ class Intervals:
     def _quantile(self, share: FloatArray) -> FloatArray:
         """Return the score that this share of the scores and of the next one does not exceed."""
         n, n_labels = self.scores.shape
-        # n + 1, as the next score is one of them; the small number is for products that are whole
+        # n + 1, as the next score is one of them; a whole product must not be rounded up
         rank = np.ceil((n + 1) * share - 1e-9).astype(int)
         # a share that drifted out of [0, 1] gets the narrowest or the widest
         found: FloatArray = self.scores[np.clip(rank, 1, n) - 1, np.arange(n_labels)]

@@ -100,7 +100,10 @@ def judge(regressor: CandleRegressor, judges: Judges, *, is_scaled: bool) -> Jud
     if is_scaled:
         calibration = calibrate(realised, predicted, counts, rows, judges.overlap)
     errors = counts @ np.square(realised - predicted * calibration.scale)
-    return Judgement(calibration, 1 - errors / (counts @ np.square(realised)))
+    total = counts @ np.square(realised)
+    # of a label that stands still there is nothing to know
+    r2 = np.where(total > 0, 1 - errors / np.where(total > 0, total, 1.0), 0.0)
+    return Judgement(calibration, r2)
 
 
 def exponential_weights(r2: FloatArray) -> FloatArray:

@@ -132,6 +132,7 @@ class RecurrentRegressor(CandleRegressor):
         )
         require_windows(split, n_rows, int(complete.sum()), settings)
         train, valid = (window_targets(rows, targets, weights, device) for rows in split)
+        # the first weights too come from the seed
         with enough_memory(settings), seeded(settings.seed, device), one_thread():
             network = _initial_network(features.shape[1], targets.shape[1], settings, init_model)
             result = train_network(

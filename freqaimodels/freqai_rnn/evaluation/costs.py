@@ -65,6 +65,7 @@ class Costs(NamedTuple):
         """
         if self.expected <= 0:
             return float("inf")
+        # less a little, as ceil would make 5 of a 4 that rounding has left above 4
         return float(np.ceil(self.horizon * (self.round_trip / self.expected) ** 2 - 1e-9))
 
     def as_json(self) -> dict[str, Any]:
@@ -92,6 +93,7 @@ def measure_costs(run: StoredRun, ic: Estimate) -> Costs | None:
     if deviation == 0 or spread == 0:
         return None
     gain = max(ic.value, 0.0) * deviation
+    # IC × deviation × score, where the score is the prediction by its own deviation
     expected = gain * np.abs(predicted) / spread
     return Costs(
         round_trip=round_trip,

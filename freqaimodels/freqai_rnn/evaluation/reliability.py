@@ -140,6 +140,7 @@ class _Groups(NamedTuple):
 def _terciles(rows: pd.DataFrame) -> pd.Series:
     """Name the third of its pair's volatility that each candle is in; NaN where not known."""
     rank = rows.groupby("pair")["volatility"].rank(pct=True, method="first")
+    # a rank of exactly 1/3 is in the first third; rounding could leave it above
     third = np.ceil(3 * rank.to_numpy() - 1e-9) - 1
     codes = np.where(np.isnan(third), -1, third).astype(np.int64)
     named = pd.Categorical.from_codes(codes, pd.Index(VOLATILITY), ordered=True)
@@ -148,6 +149,7 @@ def _terciles(rows: pd.DataFrame) -> pd.Series:
 
 def _periods(date: pd.Series) -> pd.Series:
     """Return the first day of each candle's month, or of its week in a short backtest."""
+    # periods have no time zone, and pandas warns when it drops one
     plain = date.dt.tz_localize(None)
     months, weeks = (plain.dt.to_period(kind) for kind in ("M", "W"))
     periods = months if months.nunique() > MONTHS else weeks
@@ -168,7 +170,9 @@ def _against_ewma(rows: pd.DataFrame, bootstrap: Bootstrap) -> Estimate:
     def ratio(drawn: FloatArray) -> FloatArray:
         # As many scores below the factor as intervals that held, in each replicate.
         upto = np.cumsum(drawn[:, order], axis=1)
+        # argmax finds the first True
         factor = score[order][np.argmax(upto >= (drawn @ held)[:, None], axis=1)]
+        # such a band reaches factor · sigma to both sides
         return np.asarray((drawn @ width) / (2 * factor * (drawn @ sigma)))
 
     return bootstrap.estimate_of(ratio, rows["candle"].to_numpy())
@@ -179,6 +183,7 @@ def _explained(rows: pd.DataFrame) -> float:
     width = rows["high"] - rows["low"]
     rows = rows[width > 0]
     logs = pd.DataFrame({"width": np.log(width[width > 0]), "sigma": np.log(rows["volatility"])})
+    # else a pair that is wilder than another would explain the widths of both
     logs -= logs.groupby(rows["pair"]).transform("mean")
     if len(logs) < 2 or (logs.std() < 1e-9).any():
         return float("nan")
@@ -189,6 +194,7 @@ def _tenths(rows: pd.DataFrame, bootstrap: Bootstrap) -> tuple[tuple[Tenth, ...]
     """Return the tenths of the candles by confidence, and what the last gains on the first."""
     if rows["confidence"].nunique() < N_TENTHS:
         return (), Estimate(np.nan, np.nan)
+    # ranks, as equal values could make two edges one, which qcut refuses
     group = pd.qcut(rows["confidence"].rank(method="first"), N_TENTHS, labels=False)
     members = group.to_numpy()[:, None] == np.arange(N_TENTHS)
     realised, predicted = rows["realised"].to_numpy(), rows["predicted"].to_numpy()

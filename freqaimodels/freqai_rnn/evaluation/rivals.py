@@ -61,6 +61,7 @@ def _score_beside(
     own: str, names: Sequence[str], run: StoredRun, n_replicates: int
 ) -> list[RivalScore]:
     """Score a run's predictions, by the name ``own``, and other columns; nothing without others."""
+    # the same rows for all, or a difference would be one of candles
     rows = run.evaluated.dropna(subset=list(names))
     if not names or len(rows) < 2:
         return []

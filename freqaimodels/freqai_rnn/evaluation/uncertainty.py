@@ -78,6 +78,7 @@ def block_length(label_period_candles: int, n_candles: int) -> int:
     :param label_period_candles: candles over which a label reaches.
     :param n_candles: candles of the sample, from first to last.
     """
+    # blocks of a longer sample are best longer, by its cube root (Künsch)
     return max(BLOCKS_PER_HORIZON * label_period_candles, math.ceil(math.cbrt(n_candles)))
 
 
@@ -95,9 +96,12 @@ def block_counts(
     n_blocks = math.ceil(n_candles / length)
     starts = rng.integers(0, n_candles - length + 1, size=(n_replicates, n_blocks))
     lengths = np.full(n_blocks, length)
+    # the last block is cut, so that every replicate has as many candles as the sample
     lengths[-1] = n_candles - (n_blocks - 1) * length
+    # a difference array: +1 where a block begins, -1 behind its end, summed up at the end
     steps = np.zeros((n_replicates, n_candles + 1), dtype=np.int64)
     replicate = np.arange(n_replicates)[:, None]
+    # add.at, as a replicate may draw one start several times
     np.add.at(steps, (replicate, starts), 1)
     np.add.at(steps, (replicate, starts + lengths), -1)
     return np.cumsum(steps[:, :-1], axis=1)
@@ -187,11 +191,13 @@ class Bootstrap:
         length = block_length(self.label_period_candles, n_candles)
         if n_candles < MIN_BLOCKS * length:
             return
+        # the same draws in each call, so replicates of two models belong together
         rng = np.random.default_rng(self.seed)
         at_once = max(1, self.rows_at_once // max(n_candles, len(candle)))
         for start in range(0, self.n_replicates, at_once):
             n_replicates = min(at_once, self.n_replicates - start)
             counts = block_counts(n_candles, length, n_replicates, rng)
+            # rows of several pairs at one candle are drawn together
             yield counts[:, candle - first].astype(np.float64)
 
 

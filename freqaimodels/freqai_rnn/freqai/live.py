@@ -128,7 +128,7 @@ class LiveFreqaiModel(IFreqaiModel):
             return
         is_first = pair not in self.dd.model_return_values
         super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
-        # the first call has filled model_return_values, so this one predicts the last candle
+        # the first call only fills model_return_values: the second predicts the last candle
         if is_first:
             super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
 
@@ -189,7 +189,7 @@ class LiveFreqaiModel(IFreqaiModel):
         for pair in waiting:
             if time.monotonic() < self._retry_at.get(pair, 0.0):
                 continue
-            # a new one for each try: what a failed training left in a kitchen is not seen again
+            # FreqAI's loop makes a plain kitchen, which lets a strategy without labels pass
             dk = StrictKitchen(self.config, self.live, pair)
             _, trained_timestamp = self.dd.get_pair_dict_info(pair)
             due, trained, loaded = dk.check_if_new_training_required(trained_timestamp)

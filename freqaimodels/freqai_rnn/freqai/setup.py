@@ -15,10 +15,11 @@ from freqtrade.configuration.config_validation import validate_config_consistenc
 from freqtrade.data.dataprovider import DataProvider
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
-from freqtrade.exchange import timeframe_to_seconds
-from freqtrade.resolvers import StrategyResolver
+from freqtrade.exchange import Exchange, timeframe_to_seconds
+from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from freqtrade.strategy.interface import IStrategy
+from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
 from ..estimators.base import CandleRegressor
 from ..host.kitchen import StrictKitchen
@@ -142,9 +143,7 @@ def expectation(
         model = _model_class(config)
     except OperationalException as error:
         raise ValueError(str(error)) from error
-    # not ft_bot_start: it makes the FreqAI model with its folder, and downloads a bot's candles
-    strategy.dp = DataProvider(config, None)
-    strategy.ft_load_hyper_params(False)
+    start(strategy, config)
     configured = config["freqai"].get("model_training_parameters", {})
     estimator = estimator_from_config(config, model.prototype)
     values = network_values(strategy, configured)
@@ -152,6 +151,36 @@ def expectation(
     (estimator,) = network_candidates(estimator, values, configured).values()
     settings = shaping_settings(config, estimator)
     return Expectation(config, model, estimator, settings, strategy)
+
+
+def start(strategy: IStrategy, config: dict[str, Any]) -> None:
+    """Prepare a strategy as freqtrade does before it asks it anything, but start no model.
+
+    ``ft_bot_start`` itself would make the model's folder, and in a dry-run download candles.
+
+    :raises ValueError: for what the strategy's ``bot_start`` raises.
+    """
+    strategy.dp = DataProvider(config, _exchange(config))
+    strategy.freqai_info = config["freqai"]
+    try:
+        strategy_safe_wrapper(strategy.bot_start)()
+    except Exception as error:  # of a user's code, which freqtrade has wrapped
+        raise ValueError(f"bot_start of the strategy failed: {error}") from error
+    strategy.ft_load_hyper_params(False)
+
+
+def from_disk(strategy: IStrategy, config: dict[str, Any]) -> None:
+    """Let a prepared strategy read candles as in a backtest of a configuration: from disk."""
+    strategy.dp = DataProvider(config, strategy.dp._exchange)
+
+
+def _exchange(config: dict[str, Any]) -> Exchange | None:
+    """Return the exchange, whose markets informative columns ask for; None without a network."""
+    try:
+        return ExchangeResolver.load_exchange({**config, "dry_run": True}, validate=False)
+    except Exception as error:  # whatever an exchange that is not reached leads to
+        logger.debug("The exchange is not reached, candles come from disk: %s", error)
+        return None
 
 
 def _model_class(config: Mapping[str, Any]) -> type[RecurrentFreqaiModel]:
@@ -164,7 +193,7 @@ def _model_class(config: Mapping[str, Any]) -> type[RecurrentFreqaiModel]:
     found = (
         resolver._search_object(folder, object_name=name)[0]
         for folder in folders
-        # the resolver's own loop catches FileNotFoundError here; _search_object raises it
+        # _search_object raises FileNotFoundError, which the resolver's own loop catches
         if folder.is_dir()
     )
     model = next((one for one in found if one is not None), None)

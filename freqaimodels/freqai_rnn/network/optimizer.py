@@ -49,7 +49,7 @@ class AdamW:
             # meant for torch's GradScaler: what gradients are divided by
             grad_scale=self._divisor(gradients),
             amsgrad=False,
-            # torch's own defaults, and eps below
+            # beta1, beta2 and eps are torch's defaults
             beta1=0.9,
             beta2=0.999,
             lr=self._settings.learning_rate,

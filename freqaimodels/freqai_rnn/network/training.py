@@ -150,7 +150,7 @@ def _train(
         losses = target_losses(predictions, train.values[targets], settings.loss)
         weighted = losses * train.weights[targets]
         optimizer.zero_grad()
-        # not by the step's own weights, whose mean over all targets is 1: see train_network
+        # not divided by the step's weights: their mean over all targets is 1
         weighted.mean().backward()
         optimizer.step()
         total += weighted.detach().sum()  # stays on the device: no synchronisation per step

@@ -198,7 +198,6 @@ def _fit_in_worker(task: FitTask, parent: int | None) -> Outcome:
             os._exit(1)
         return False
 
-    # never raises: loky has no way to tell an error of a fit from one of the worker
     keep_freed_memory()  # in a Dask worker nobody has asked for it
     with _one_fit_per_process:
         try:

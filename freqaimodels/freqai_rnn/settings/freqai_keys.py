@@ -39,7 +39,7 @@ SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**64 - 1
 
 
 FEATURES, SPLIT = "feature_parameters", "data_split_parameters"
-# a century: FreqAI subtracts days from dates, and a slip of the keyboard must not overflow
+# a century, in days and in hours
 DAYS, HOURS, MANY = 36_500, 24 * 36_500, 10**9
 
 
@@ -112,7 +112,6 @@ def require_host_settings(config: Mapping[str, Any]) -> None:
         )
     for section, names in known.items():
         for name in names:
-            # some names are freqtrade's own at the top, and mean something else there
             if name in config and name not in CONF_SCHEMA["properties"]:
                 logger.warning(
                     "%s (= %r) at the top of the configuration is not read there: move it to %s.",

@@ -75,6 +75,7 @@ def estimator_from_config(config: Mapping[str, Any], prototype: CandleRegressor)
         with_those_it_has(prototype, validation_gap=horizon),
         {name: value for name, value in given.items() if name not in NOT_OF_THE_MODEL},
     )
+    # behind the checks of each value, which say more about a wrong one
     require_recordable(freqai)
     for section, name in SHUFFLING:
         if freqai.get(section, {}).get(name, False):
@@ -173,11 +174,11 @@ def require_fitting(freqai: Mapping[str, Any], sequence_length: int, candle_seco
     days = freqai.get("train_period_days", 0)
     split = freqai.get("data_split_parameters", {})
     candles = int(days * SECONDS_PER_DAY // candle_seconds)
-    n_test = _n_of(split.get("test_size", 0.1), candles)
+    n_test = _n_of(test_size(split), candles)
     n_train = _n_of(split.get("train_size", candles - n_test), candles)
     if n_train + n_test > candles:
         raise ValueError(
-            f"{SPLIT}.train_size={split['train_size']} and test_size={split.get('test_size', 0.1)} "
+            f"{SPLIT}.train_size={split['train_size']} and test_size={test_size(split)} "
             f"are {n_train} and {n_test} of {candles} candles: lower one, or leave out train_size, "
             "which is the rest then."
         )
@@ -191,11 +192,22 @@ def require_fitting(freqai: Mapping[str, Any], sequence_length: int, candle_seco
         )
 
 
+def test_size(split: Mapping[str, Any]) -> float:
+    """Return the share or number of candles that validate, which FreqAI leaves to scikit-learn.
+
+    :param split: ``data_split_parameters``.
+    """
+    train_size = split.get("train_size", 0.75)  # scikit-learn's, where neither is given
+    rest = 1 - train_size if train_size < 1 else 0.0  # beside a number of candles: at least none
+    size: float = split.get("test_size", rest)
+    return size
+
+
 def _n_of(size: float, candles: int) -> int:
     """Return the candles of a part that is given as a share or as a number."""
     return int(size if size >= 1 else candles * size)
 
 
 def _in_words(split: Mapping[str, Any]) -> str:
-    sizes = {"test_size": 0.1, **split}
+    sizes = {"test_size": test_size(split), **split}
     return " and ".join(f"{n}={sizes[n]}" for n in ("test_size", "train_size") if n in sizes)

@@ -20,6 +20,7 @@ def changed_names(before: Names, now: Names) -> str:
         f"({changes})"
         for what, old, changes in (
             ("features", before.features, _changes(before.features, now.features)),
+            # in any order: predictions get their columns by name, features are columns of a matrix
             ("labels", before.labels, _changes(sorted(before.labels), sorted(now.labels))),
         )
         if changes

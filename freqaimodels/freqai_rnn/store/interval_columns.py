@@ -29,7 +29,7 @@ def interval_columns(
     values = np.zeros((len(INTERVAL_COLUMNS), *predicted.shape))
     if intervals is not None:
         scale, half_width = intervals.bands(realised - predicted)
-        with np.errstate(divide="ignore"):  # a label that never changed
+        with np.errstate(divide="ignore", invalid="ignore"):  # a label that never changed
             confidence = np.abs(predicted) / scale
         found = np.stack([predicted - half_width, predicted + half_width, scale, confidence])
         known = ~np.isnan(predicted).any(axis=1)
@@ -47,7 +47,7 @@ def realised_since(frame: pd.DataFrame, labels: Sequence[str], moment: pd.Timest
 
     A backtest's slice begins behind the training, and a bot's frame does not: so both count alike.
     """
-    # reindex, as a frame without labels is possible: all of them are NaN then
+    # reindex: a frame need not have the labels, which are NaN then
     realised = frame.reindex(columns=list(labels)).to_numpy(dtype=np.float64, copy=True)
     realised[~is_after(frame, moment)] = np.nan
     return realised

@@ -31,6 +31,7 @@ COMPANIONS: dict[str, Callable[[bytes], Any]] = {
 }
 """What FreqAI keeps beside a model, and how to tell whether it can be read."""
 
+# without separators and colons: a name from an archive cannot lead out of its folder
 _PART = r"[^/\\:\x00-\x1f]+_\d+"
 _ENDS = "|".join(map(re.escape, (MODEL, HISTORY, *COMPANIONS)))
 PLACE = re.compile(rf"sub-train-{_PART}/cb_{_PART}(?:{_ENDS})")
@@ -54,6 +55,7 @@ class StoredModel(NamedTuple):
         :param root: FreqAI's folder of the identifier, or of settings below it.
         :param moment: until when the candles go, in seconds since 1970.
         """
+        # as FreqAI's set_paths and set_new_model_names do it: small letters in the file's name only
         coin = pair.split("/")[0]
         return cls(root / f"sub-train-{coin}_{moment:.0f}", f"cb_{coin.lower()}_{moment:.0f}")
 
@@ -110,6 +112,7 @@ def newest(roots: Iterable[Path], pair: str, until: float | None = None) -> Iter
     :param roots: FreqAI's folders of an identifier, or of settings.
     :param until: the latest moment of a training, in seconds since 1970; None for no limit.
     """
+    # in case its name has a character that glob reads
     coin = glob.escape(pair.split("/")[0])
     found = (one for root in roots for one in all_models(root, coin))
     for stored in sorted(found, key=lambda one: one.moment, reverse=True):

@@ -111,7 +111,6 @@ class TrainedModel:
         )
         known = np.asarray(~np.isnan(predicted[n_context:]).any(axis=1))
         labels = self._unscaled_or_0(predicted[n_context:])
-        # labels first: DurableDrawer hands FreqAI the labels, and keeps what stands behind them
         columns = dict(zip(self.label_names, labels.T, strict=True))
         for name, (values, is_label) in details.items():
             own = values[n_context:]
@@ -198,6 +197,7 @@ class TrainedModel:
         if not known.any():
             return
         predicted = self._unscaled_or_0(found)[known]
+        # targets are standardised; metrics and intervals are in the label's own unit
         realised = self._unscaled(targets[rows])[known]
         labels = np.where(np.isnan(targets), np.nan, self._unscaled_or_0(targets))
         self.validation = {}

@@ -45,6 +45,7 @@ class SingleTraining(TrainingKind):
 
     def missing(self, dk: FreqaiDataKitchen) -> list[CandleRegressor]:
         """Return the estimator, unless it has a model of the period on disk."""
+        # to be there is enough: FreqAI's loop fits here what is_stored then refuses
         is_there = StoredModel(dk.data_path, dk.model_filename).path.is_file()
         return [] if is_there else [self._estimator]
 

@@ -34,6 +34,7 @@ def live_predictions(folder: Path) -> dict[str, pd.DataFrame]:
 def _since_start(stored: pd.DataFrame) -> pd.DataFrame:
     """Leave out the past that FreqAI shows with its first prediction; it has no statistics."""
     statistics = stored.filter(regex="_std$|^do_predict$")
+    # FreqAI sets std and do_predict of its first predictions to 0
     is_live = (statistics != 0).any(axis=1)
     known = stored[is_live.cummax()].reset_index(drop=True)
     dates = pd.to_datetime(known.pop("date_pred"), utc=True).dt.as_unit("ms")

@@ -127,6 +127,7 @@ def read_runs(
     settings, timeframe, pairs = _recorded_settings(folder, configuration)
     candle = candle_length(timeframe)
     stored, warnings = read_predictions(folder, pairs, timerange, candle)
+    # FreqAI stores a mean beside each label, and beside nothing else
     names = [name for name in stored.columns if f"{name}_mean" in stored.columns]
     results = results or configuration.user_data / "backtest_results"
     result = last_backtest(results, identifier.split("/settings-")[0])
@@ -190,6 +191,7 @@ def _read_slice(folder: Path, pair: str, trained: pd.Timestamp) -> TrainedSlice:
     history, metadata = model.beside(HISTORY), model.beside(METADATA)
     predictions = folder / "backtesting_predictions" / f"{model.filename}_prediction.feather"
     saved = [path.stat().st_mtime for path in model.folder.glob(f"{model.filename}_*")]
+    # FreqAI times predictions in its live loop only
     elapsed = predictions.stat().st_mtime - max(saved) if saved else float("nan")
     return TrainedSlice(
         pair=pair,
@@ -220,6 +222,7 @@ def _with_realised(
     settings: Mapping[str, Any],
     candle: pd.Timedelta,
 ) -> pd.DataFrame:
+    # FreqAI's own &-return_mean begins with &, so it is none of these
     prefix = detail_column(label, "")
     details = stored.filter(regex=f"^{re.escape(prefix)}")
     rows = pd.DataFrame(
@@ -252,7 +255,8 @@ def _mismatches(
     realised: Mapping[str, pd.Series],
     settings: Mapping[str, Any],
 ) -> list[str]:
-    test_size = float(settings.get("data_split_parameters", {}).get("test_size", 0.1))
+    # scikit-learn's own where none is configured
+    test_size = float(settings.get("data_split_parameters", {}).get("test_size", 0.25))
     worst = 1.0
     for _, part in stored.groupby(["pair", "trained"]):
         pair, trained = part["pair"].iloc[0], part["trained"].iloc[0]

@@ -147,4 +147,5 @@ def training_mismatch(
     period = labels[(labels.index >= first) & (labels.index < trained)].dropna()
     held_back = test_size if test_size < 1 else test_size / max(len(period), 1)
     period = period.iloc[: int(len(period) * (1 - held_back))]
+    # ddof=0, as FreqAI fits a normal distribution with scipy, by maximum likelihood
     return float(period.std(ddof=0) / recorded) if len(period) > 1 else None

@@ -71,6 +71,7 @@ def last_backtest(results: Path, identifier: str) -> BacktestResult:
         except ValueError:  # another archive, or a broken one
             continue
         for name, summary in strategies.items():
+            # as configured: the folder of the settings is in a copy of the configuration only
             if summary.get("freqai_identifier") == identifier:
                 model = str(summary.get("freqaimodel") or "")
                 return BacktestResult(model, _command(config, name, model, summary), summary)

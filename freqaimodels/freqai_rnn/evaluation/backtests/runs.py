@@ -131,11 +131,13 @@ def run_model(
     path.write_text(json.dumps(config, indent=1), encoding="utf-8")
     command = [sys.executable, "-m", "freqtrade", "backtesting", "--config", str(path)]
     command += ["--userdir", str(configuration.user_data), "--datadir", str(configuration.datadir)]
+    # without --cache none freqtrade may show the result of an earlier run of the same day
     command += ["--freqaimodel", model, "--cache", "none", "--export", "trades"]
     command += ["--backtest-directory", str(folder), "--logfile", str(log)]
     command += ["--timerange", timerange] if timerange else []
     if not config.get("freqaimodel_path"):
         command += ["--freqaimodel-path", str(model_path)]
+    # freqtrade appends to its log
     start, offset = time.monotonic(), log.stat().st_size if log.is_file() else 0
     _run(command, log, offset, model)
     seconds = time.monotonic() - start
@@ -171,6 +173,7 @@ def _run(command: Sequence[str], log: Path, offset: int, model: str) -> None:
                 begun = list(TRAINING.finditer(_text(log, offset)))
                 if begun:
                     progress.total = int(begun[-1]["pairs"]) * int(begun[-1]["trains"])
+                    # a training is logged when it begins
                     progress.update(len(begun) - 1 - progress.n)
         except BaseException:
             process.terminate()
@@ -185,6 +188,7 @@ def _text(log: Path, offset: int) -> str:
     if not log.is_file():
         return ""
     with log.open("rb") as file:
+        # a log that is shorter than before was rotated, and begins anew
         file.seek(offset if offset <= log.stat().st_size else 0)
         return file.read().decode("utf-8", errors="replace")
 

@@ -29,6 +29,7 @@ def read_predictions(
         if match is None:
             raise ValueError(f"{path} must be named cb_<coin>_<seconds>_prediction.feather.")
         frame = pd.read_feather(path)
+        # the unit of freqtrade's stored candles, which are looked up by these dates
         frame["date"] = pd.to_datetime(frame["date"], utc=True).dt.as_unit("ms")
         frame.insert(0, "pair", _pair_of(match["coin"], pairs, path))
         frame.insert(1, "trained", pd.Timestamp(int(match["trained"]), unit="s", tz="UTC"))
@@ -41,6 +42,7 @@ def read_predictions(
         stored = stored[stored["date"] < stop]
     if stored.empty:
         raise ValueError(f"No prediction in {folder} is within the timerange.")
+    # sorted by training too, so the last one was trained last
     newest = stored.drop_duplicates(["pair", "date"], keep="last").reset_index(drop=True)
     warnings = []
     if len(newest) < len(stored):
@@ -63,6 +65,7 @@ def _gaps(stored: pd.DataFrame, candle: pd.Timedelta) -> list[str]:
 
 
 def _pair_of(coin: str, pairs: list[str], path: Path) -> str:
+    # FreqAI's file names have the coin alone, in small letters
     found = {pair for pair in pairs if pair.split("/")[0].lower() == coin}
     if len(found) != 1:
         raise ValueError(

@@ -143,7 +143,7 @@ def cloud(run: StoredRun) -> Chart:
             "size": 4,
             "color": np.sort(density).astype(np.float32),
             "colorscale": "Blues",
-            "cmin": -float(density.max()) / 3,
+            "cmin": -float(density.max()) / 3,  # else the sparsest dots are white
             "showscale": False,
         },
         hovertemplate="predicted %{x:.2%}<br>realised %{y:.2%}<extra></extra>",
@@ -232,6 +232,7 @@ def _thinned(candles: pd.DataFrame, candle: pd.Timedelta) -> tuple[pd.DataFrame,
     lines = candles[["predicted", "realised"]].copy()
     lines.loc[~candles["used"], "predicted"] = np.nan
     lines = lines.resample(candle).first()  # a hole is a hole in the line
+    # rounded up
     step = -(-len(lines) // MAX_POINTS)
     return (lines if step == 1 else lines.resample(candle * step).mean()), step
 

@@ -50,6 +50,7 @@ def members_parts(run: StoredRun, scores: Sequence[RivalScore], prefix: str) -> 
 
 def _table(kind: str, own: str, scores: Sequence[RivalScore]) -> Table:
     """Return a row per score, the first one that of the run's own predictions."""
+    # NaN, of what is no member, does not equal itself
     weighted = any(one.weight == one.weight for one in scores)
     columns = [
         Column(kind, is_text=True),

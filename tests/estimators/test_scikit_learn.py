@@ -35,7 +35,7 @@ def test_the_constructor_only_stores():
 @pytest.mark.parametrize(
     ("name", "value", "rule"),
     [
-        ("hidden_size", 1, "a whole number of at least 2"),
+        ("hidden_size", 1, "a whole number from 2 to 4,096"),
         ("sequence_length", 2.5, "a whole number of at least 1"),
         ("dropout", 1.0, "a number of at least 0 and below 1"),
         ("cell_type", "rnn", "one of lstm, gru"),

@@ -126,7 +126,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"tiny": {"text_at": "2019-05-20"}},
         "must hold numbers, got 'high'",
     ),
-    "an infinite feature": ({"tiny": {"inf_at": "2019-05-20"}}, "Infinite values in 1 columns"),
+    "a label without a value": (
+        {"tiny": {"labelled_from": "2100-01-01T00:00Z"}},
+        "&-return holds no value in the 480 candles",
+    ),
     "an open timerange": ({"timerange": "20190601-"}, "open ended"),
     "no candles of a timeframe": (
         {"freqai": {FEATURES: {"include_timeframes": ["1h", "4h"]}}},

@@ -18,8 +18,8 @@ from freqai_rnn.checks import why
 
 N_CANDLES = 7 * 24
 """Of the timerange, for each pair."""
-N_SECOND = 3 * 24
-"""Of its second slice."""
+N_FIRST = 4 * 24
+"""Of its first slice."""
 
 
 def why_command(
@@ -113,10 +113,10 @@ def test_an_outlier_is_no_incomplete_window(host):
 
 
 def test_a_window_whose_training_failed_has_no_prediction(host):
-    """The infinite value is among the candles of the second training only."""
-    overlay = {"tiny": {"inf_at": "2019-06-03"}}
+    """Only four candles of the first training have a label."""
+    overlay = {"tiny": {"labelled_from": "2019-05-31T17:00Z"}}
     backtest(host, overlay)
-    assert counted(host, overlay=overlay)[why.NONE] == N_SECOND
+    assert counted(host, overlay=overlay)[why.NONE] == N_FIRST
 
 
 def test_without_a_result_it_is_not_known_what_became_of_a_wish(trained):
@@ -210,4 +210,4 @@ def files_of(host: Host) -> list[Path]:
 
 def test_the_dates_of_the_slices_are_as_assumed():
     assert (STOP - START) / pd.Timedelta(hours=1) == N_CANDLES
-    assert (STOP - MIDDLE) / pd.Timedelta(hours=1) == N_SECOND
+    assert (MIDDLE - START) / pd.Timedelta(hours=1) == N_FIRST

@@ -4,7 +4,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import pytest
 from tests.freqai.freqtrade_host import LABEL, ROOT, Host, without_freqai_rnn
 
 import freqai_rnn
@@ -50,20 +49,12 @@ def test_gru_trains_and_predicts(host):
     assert type(host.models()[0].estimator.network_.recurrent).__name__ == "GRU"
 
 
-@pytest.mark.parametrize(
-    ("module", "attribute"),
-    [
-        ("freqai_rnn.freqai.model", "prototype = RecurrentRegressor(cell_type='gru')"),
-        ("freqai_rnn.freqai_model", "cell_type = 'gru'"),
-    ],
-    ids=["by a prototype", "as before the first release"],
-)
-def test_a_users_subclass_can_choose_the_cell(host, tmp_path, module, attribute):
+def test_a_users_subclass_can_choose_the_cell(host, tmp_path):
     (tmp_path / "MyRegressor.py").write_text(
-        f"from {module} import RecurrentFreqaiModel\n"
+        "from freqai_rnn.freqai.model import RecurrentFreqaiModel\n"
         "from freqai_rnn import RecurrentRegressor\n"
         "class MyRegressor(RecurrentFreqaiModel):\n"
-        f"    {attribute}\n"
+        "    prototype = RecurrentRegressor(cell_type='gru')\n"
     )
     mine = {"freqaimodel": "MyRegressor", "freqaimodel_path": str(tmp_path)}
     gru = {"freqaimodel": "GRURegressor", "freqai": {"identifier": "gru"}}

@@ -46,7 +46,7 @@ def of_a_bot(folder: Path, original: Path) -> dict[str, str]:
         path = place / f"{entry['model_filename']}_model.zip"
         model = TrainedModel.read(path)
         for name, read in COMPANIONS.items():
-            read((place / f"{entry['model_filename']}_{name}").read_bytes())
+            read((place / f"{entry['model_filename']}{name}").read_bytes())
         settings = folder / "settings.json"
         # without it a bot keeps the list, with another it would empty it
         assert not settings.exists() or json.loads(settings.read_text()) == model.settings

@@ -149,7 +149,7 @@ def test_a_candidate_that_fails_in_a_worker_stops_no_other(grid: Grid) -> None:
     [
         pytest.param({"labelled_from": "2019-05-31T17:00Z"}, id="in the fit"),
         pytest.param(
-            {"inf_at": "2019-05-13 10:00"}, id="in its preparation", marks=pytest.mark.slow
+            {"labelled_from": "2019-06-01T06:00Z"}, id="in its preparation", marks=pytest.mark.slow
         ),
     ],
 )

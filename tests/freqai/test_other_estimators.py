@@ -69,7 +69,7 @@ def test_its_parameters_come_from_the_configuration_and_shape_its_folder(host):
     assert len(host.settings_folders()) == 2
     assert not np.allclose(short[LABEL], long[LABEL])
     run = host.refused_backtest(overlay=parameters(hidden_size=4))
-    assert "hidden_size (= 4) is not a setting; did you mean" in run.log
+    assert "hidden_size (= 4) is not a setting of this model" in run.log
     assert "sequence_length" in run.log
 
 

@@ -29,9 +29,7 @@ def backtest(host: Host, folder: Path, title: str) -> pd.DataFrame:
     shipped = (ROOT / "strategies/RecurrentStrategy.py").read_text(encoding="utf-8")
     (folder / "Kept.py").write_text(code, encoding="utf-8")
     (folder / "RecurrentStrategy.py").write_text(shipped, encoding="utf-8")
-    run = host.backtest(
-        overlay={"strategy": "Kept", "strategy_path": str(folder)}, new_process=True
-    )
+    run = host.backtest(overlay={"strategy": "Kept", "strategy_path": str(folder)})
     assert run.n_trainings == 2
     frame = run.frames["BTC"].set_index("date")
     return frame[(frame.index >= START) & (frame.index < STOP)]

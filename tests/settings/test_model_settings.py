@@ -207,3 +207,9 @@ def test_conv_width_is_one_or_the_sequence_length():
         require_fitting(with_value("freqai.conv_width", conv_width)["freqai"], 6, HOUR)
     with pytest.raises(ValueError, match="conv_width is 5, but sequence_length is 6"):
         require_fitting(with_value("freqai.conv_width", 5)["freqai"], 6, HOUR)
+
+
+def test_candles_that_shifted_features_use_up_are_refused_with_the_key():
+    freqai = with_value(f"{FEATURES}.include_shifted_candles", 480)["freqai"]
+    with pytest.raises(ValueError, match="include_shifted_candles = 480 leaves none of the 480"):
+        require_fitting(freqai, 6, HOUR)

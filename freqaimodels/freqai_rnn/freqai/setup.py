@@ -177,7 +177,10 @@ def from_disk(strategy: IStrategy, config: dict[str, Any]) -> None:
 def _exchange(config: dict[str, Any]) -> Exchange | None:
     """Return the exchange, whose markets informative columns ask for; None without a network."""
     try:
-        return ExchangeResolver.load_exchange({**config, "dry_run": True}, validate=False)
+        exchange = ExchangeResolver.load_exchange({**config, "dry_run": True}, validate=False)
+        exchange.reload_markets(True)
+        exchange.close()  # nothing more is asked of it
+        return exchange
     except Exception as error:  # whatever an exchange that is not reached leads to
         logger.debug("The exchange is not reached, candles come from disk: %s", error)
         return None

@@ -10,7 +10,7 @@ from tests.live.scenarios import BotRun
 
 MESSAGES = {
     "BTC/USDT": "loss became nan in epoch 1: lower learning_rate",
-    "ETH/USDT": "A training needs more than",
+    "ETH/USDT": "There is too little memory for a training with sequence_length=",
     "LTC/USDT": "No window to train on",
     "XRP/USDT": "File too large",
 }

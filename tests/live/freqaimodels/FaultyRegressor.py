@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.base import clone
 
-from freqai_rnn import RecurrentRegressor
+from freqai_rnn import RecurrentRegressor, Settings
 from freqai_rnn.freqai.model import RecurrentFreqaiModel
+from freqai_rnn.network.device import enough_memory
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,8 @@ class FaultyRegressor(RecurrentFreqaiModel):
             case "nan loss":
                 changed = {"learning_rate": 1e30}
             case "memory":
-                changed = {"hidden_size": 10**7}
+                with enough_memory(Settings(**task.estimator.get_params())):
+                    torch.empty(2**50)  # which no machine has
             case "few candles":
                 targets = np.full_like(task.candles.targets, np.nan)
                 task = task._replace(candles=replace(task.candles, targets=targets))

@@ -305,6 +305,7 @@ def backtested(tmp_path: Path) -> pd.DataFrame:
     backtesting._set_strategy(backtesting.strategylist[0])
     candles, _ = backtesting.load_bt_data()
     frame = backtesting.strategy.advise_all_indicators(candles)[PAIR]
+    backtesting.exchange.close()  # its event loop, which the collector would find in another test
     # The candle at the very end of a timerange is loaded, but FreqAI predicts only those before it.
     return frame[frame["date"] >= START].iloc[:-1].reset_index(drop=True)
 

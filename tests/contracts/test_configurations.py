@@ -47,6 +47,8 @@ def test_the_offline_configuration_fits_the_sample_candles(tmp_path):
     slices = FreqaiDataKitchen(config, pair="BTC/USD").backtesting_timeranges
     assert [(part.stopdt - part.startdt).days for part in slices] == [30, 30, 30]
     exchange = ExchangeResolver.load_exchange(config)
-    assert {f"{coin}/USD" for coin in SHA256} <= set(exchange.markets)
-    assert exchange.timeframes == ["30m", "1h", "4h", "1d"]
+    markets, timeframes = set(exchange.markets), exchange.timeframes
+    exchange.close()  # its event loop, which the collector would find in another test
+    assert {f"{coin}/USD" for coin in SHA256} <= markets
+    assert timeframes == ["30m", "1h", "4h", "1d"]
     assert config["freqai"]["feature_parameters"]["include_timeframes"] == ["1h", "4h"]

@@ -7,6 +7,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 SEQUENCE_LENGTH, BATCH_SIZE, N_EPOCHS = 24, 32, 100
+NUM_LAYERS = 2  # ours has as many where it is compared with this one
 
 
 class Windows(Dataset):
@@ -27,7 +28,7 @@ class Network(nn.Module):
     def __init__(self, n_features: int, cell_type: str) -> None:
         super().__init__()
         cell = {"lstm": nn.LSTM, "gru": nn.GRU}[cell_type]
-        self.recurrent = cell(n_features, 128, 2, dropout=0.2, batch_first=True)
+        self.recurrent = cell(n_features, 128, NUM_LAYERS, dropout=0.2, batch_first=True)
         self.head = nn.Sequential(nn.Linear(128, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 1))
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:

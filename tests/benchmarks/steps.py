@@ -14,7 +14,7 @@ from freqtrade.enums import RunMode
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from sklearn.preprocessing import StandardScaler
-from tests.benchmarks.naive import SEQUENCE_LENGTH, Network
+from tests.benchmarks.naive import NUM_LAYERS, SEQUENCE_LENGTH, Network
 from tests.benchmarks.naive import Training as NaiveTraining
 from tests.benchmarks.series import ROOT, Series, synthetic
 from tests.benchmarks.timing import Row, in_turn, ratios, timed
@@ -50,7 +50,7 @@ def _step(name: str, n_features: int) -> Callable[[], None]:
     if name == "torch":
         network: nn.Module = Network(n_features, "gru")
     else:
-        network = RecurrentNetwork(n_features, 1, Settings(cell_type=name))
+        network = RecurrentNetwork(n_features, 1, Settings(cell_type=name, num_layers=NUM_LAYERS))
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     windows, targets = torch.randn(32, 24, n_features), torch.randn(32, 1)
 
@@ -97,7 +97,9 @@ def predict_rows() -> list[Row]:
 
 
 def _predict(series: Series, **settings: Any) -> Callable[[], object]:
-    model = RecurrentRegressor(max_epochs=2, device="cpu", show_progress=False, **settings)
+    model = RecurrentRegressor(
+        num_layers=NUM_LAYERS, max_epochs=2, device="cpu", show_progress=False, **settings
+    )
     model.fit(*series)
     return lambda: model.predict(series.features)
 

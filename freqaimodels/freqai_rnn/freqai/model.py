@@ -181,11 +181,10 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             self.dd.model_dictionary[dk.pair] = model
         dk.data.update(model.label_statistics)  # FreqAI may have loaded those of another period
         dk.label_list = model.label_names
+        is_newest = not kwargs.get("first", True)  # only the newest candle's prediction is new
         if not self.live:
             model = self._settled.for_slice(model, unfiltered_df, dk)
-        elif isinstance(model, TrainedModel) and not kwargs.get(
-            "first", True
-        ):  # only the newest candle's prediction is new
+        elif is_newest and isinstance(model, TrainedModel):
             unfiltered_df = model.since_training(unfiltered_df)
         predictions = model.predict(unfiltered_df)
         # FreqAI takes DI_values from the kitchen when it stores a prediction

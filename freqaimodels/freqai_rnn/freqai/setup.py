@@ -14,7 +14,7 @@ from freqtrade.configuration import Configuration
 from freqtrade.configuration.config_validation import validate_config_consistency
 from freqtrade.data.dataprovider import DataProvider
 from freqtrade.enums import RunMode
-from freqtrade.exceptions import OperationalException
+from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.exchange import Exchange, timeframe_to_seconds
 from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
@@ -160,11 +160,13 @@ def start(strategy: IStrategy, config: dict[str, Any]) -> None:
 
     :raises ValueError: for what the strategy's ``bot_start`` raises.
     """
-    strategy.dp = DataProvider(config, _exchange(config))
+    # only informative columns ask for it, and freqtrade is loud where there is no network
+    exchange = _exchange(config) if strategy._ft_informative else None
+    strategy.dp = DataProvider(config, exchange)
     strategy.freqai_info = config["freqai"]
     try:
         strategy_safe_wrapper(strategy.bot_start)()
-    except Exception as error:  # of a user's code, which freqtrade has wrapped
+    except StrategyError as error:
         raise ValueError(f"bot_start of the strategy failed: {error}") from error
     strategy.ft_load_hyper_params(False)
 

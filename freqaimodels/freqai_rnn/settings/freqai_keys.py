@@ -103,8 +103,9 @@ def require_host_settings(config: Mapping[str, Any]) -> None:
         logger.warning("%s %s read neither by FreqAI nor by this model.", ", ".join(unread), verb)
     for section, rules in RULES.items():
         values = _section(freqai, section)
-        for name in rules.keys() & values.keys():
-            require(_path(section, name), values[name], rules[name])
+        for name, rule in rules.items():
+            if name in values:
+                require(_path(section, name), values[name], rule)
     if "label_period_candles" not in _section(freqai, FEATURES):
         raise ValueError(
             f"{_path(FEATURES, 'label_period_candles')} is missing: set it to the candles that "

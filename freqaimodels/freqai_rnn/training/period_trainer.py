@@ -32,7 +32,7 @@ FitFunction = Callable[[FitTask, FreqaiDataKitchen, CandleRegressor | None], Can
 class TrainingPeriod:
     """Every candle of a training period, ready to be fitted, and what a model keeps of it.
 
-    :ivar frame: as FreqAI handed it over.
+    :ivar frame: as FreqAI handed it over, but without infinite values.
     :ivar pipelines: fitted on the training rows.
     :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
     :ivar seconds: that the preparation took.

@@ -17,6 +17,7 @@ from freqai_rnn.metrics import (
     known_volatility,
     next_ic,
     r2_against_zero,
+    rank_correlation,
     scaled_ic,
     summary,
 )
@@ -213,6 +214,20 @@ def test_weighted_metrics_are_those_of_the_rows_drawn():
     for i, counts in enumerate(weights):
         expected = oracle(np.repeat(realised, counts), np.repeat(predicted, counts))
         assert {name: values[i] for name, values in found.items()} == pytest.approx(expected)
+
+
+def test_rank_correlation_is_spearmans_of_the_rows_drawn():
+    realised, predicted = rounded_values(60)
+    weights = np.random.default_rng(1).integers(0, 4, size=(30, 60))
+    found = rank_correlation(realised, predicted, weights.astype(float))
+    expected = [
+        stats.spearmanr(np.repeat(realised, counts), np.repeat(predicted, counts)).statistic
+        for counts in weights
+    ]
+    assert found == pytest.approx(np.array(expected))
+    expected = stats.spearmanr(realised, predicted).statistic
+    assert rank_correlation(realised, predicted) == pytest.approx(expected)
+    assert math.isnan(rank_correlation(realised, np.ones(60)))  # which ranks nothing
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,17 +1,17 @@
-"""Measures of how good predictions of returns are, against what was realised.
+"""Measures of how good predictions are, against what was realised.
 
 With weights of shape (n_replicates, n), how often each row counts, every measure is an array
 (n_replicates,), else a float. What is not defined, such as a coefficient of nothing but 0, is NaN.
 
-No measure takes the mean of the evaluated rows out of realised values or predictions. A mean that
-is known only afterwards makes every signal that falls when the price rises look right, by about
-sqrt(k · h) / n for a reversal over k candles and labels of h, on prices nobody can predict.
+No measure of returns takes the mean of the evaluated rows out of realised values or predictions. A
+mean that is known only afterwards makes every signal that falls when the price rises look right, by
+about sqrt(k · h) / n for a reversal over k candles and labels of h, on prices nobody can predict.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
 
@@ -119,30 +119,63 @@ def directional_accuracy(
     return _ratio(weights @ hit, weights @ moved)
 
 
+@_weights_optional
+def rank_correlation(
+    realised: FloatArray, predicted: FloatArray, weights: FloatArray
+) -> FloatArray:
+    """Return the Spearman correlation, for labels that are no returns.
+
+    It is the exception to the rule of this module: ranks have a mean of the evaluated rows.
+    """
+    # that mean is the middle one, however often each row counts
+    middle = (weights.sum(axis=1, keepdims=True) + 1) / 2
+    y, x = (_ranks(values, weights) - middle for values in (realised, predicted))
+    products, *squares = ((weights * v).sum(axis=1) for v in (x * y, x * x, y * y))
+    return _ratio(products, np.sqrt(squares[0] * squares[1]))
+
+
+def _ranks(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return ranks (n_replicates, n), ties averaged, each value as often there as it counts."""
+    # Sorted once for all replicates: equal values that follow `before` smaller ones and end at
+    # `upto` have the ranks before + 1 … upto, and share their mean.
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    sums = np.cumsum(weights[:, np.argsort(group, kind="stable")], axis=1)
+    upto = sums[:, np.cumsum(sizes) - 1]
+    before = np.concatenate([np.zeros((len(upto), 1)), upto[:, :-1]], axis=1)
+    return np.asarray(((before + upto + 1) / 2)[:, group])
+
+
 METRICS = {
     "rmse": rmse,
     "mae": mae,
     "r2_against_zero": r2_against_zero,
     "directional_accuracy": directional_accuracy,
+    "rank_correlation": rank_correlation,
 }
-SCORES = ("scaled_ic", "next_ic")
-NAMES = (*METRICS, *SCORES)
-"""The keys of ``summary``, in its order."""
+NAMES = ("r2_against_zero", "scaled_ic", "next_ic", "directional_accuracy", "rmse", "mae")
+"""The metrics of returns."""
+NAMES_OF_OTHERS = ("r2_against_zero", "rank_correlation", "rmse", "mae")
+"""The metrics of labels that are no returns."""
 
 
 def summary(
-    outcomes: Outcomes, predicted: FloatArray, weights: FloatArray | None = None
+    outcomes: Outcomes,
+    predicted: FloatArray,
+    weights: FloatArray | None = None,
+    names: Sequence[str] = NAMES,
 ) -> dict[str, Any]:
-    """Return all metrics of this module by name.
+    """Return metrics of this module by name.
 
     :param predicted: (n,) in the unit of the labels.
     :param weights: (n_replicates, n), how often each row counts; None counts every row once.
     :return: floats, or with weights arrays (n_replicates,).
     """
+    scores = {"scaled_ic": scaled_ic, "next_ic": next_ic}
     return {
-        **{name: metric(outcomes.realised, predicted, weights) for name, metric in METRICS.items()},
-        "scaled_ic": scaled_ic(outcomes, predicted, weights),
-        "next_ic": next_ic(outcomes, predicted, weights),
+        name: scores[name](outcomes, predicted, weights)
+        if name in scores
+        else METRICS[name](outcomes.realised, predicted, weights)
+        for name in names
     }
 
 

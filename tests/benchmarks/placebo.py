@@ -162,6 +162,7 @@ def _read(found: Forecasts, model: str) -> dict[str, float]:
         candle=(elapsed // elapsed[elapsed > pd.Timedelta(0)].min()).astype(int),
         predicted=found.rows[model],
         used=True,
+        origin=0.0,
         **found.outcomes._asdict(),
     )
     measured = score(candles, Bootstrap(forecasts.HORIZON, N_REPLICATES)).metrics

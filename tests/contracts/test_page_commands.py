@@ -19,8 +19,6 @@ from tests.benchmarks import __main__ as benchmarks
 from tests.contracts.pages import BLOCKS, ROOT, blocks_of, commands_in, noted
 
 from freqai_rnn.__main__ import SUBCOMMANDS, main
-from freqai_rnn.evaluation.backtests.configuration import label_definitions
-from freqai_rnn.evaluation.backtests.realised import DEFINITIONS
 
 SHELLS = {"sh", "powershell"}
 CLONE, USER_DATA = "/path/to/freqai-rnn", "/path/to/user_data"
@@ -77,7 +75,6 @@ def check_own(arguments: list[str]) -> None:
     assert "freqai-rnn" in PROJECT["scripts"]
     given = own_parser().parse_args(arguments)
     assert all((ROOT / path).is_file() for path in getattr(given, "config", []))
-    assert set(label_definitions(getattr(given, "label", [])).values()) <= set(DEFINITIONS)
 
 
 def check_pip(arguments: list[str]) -> None:
@@ -148,7 +145,7 @@ WRONG = (
     "freqtrade backtesting -c config/none.json",
     "freqtrade trade --strategy NoStrategy",
     "freqai-rnn reports",
-    "python -m freqai_rnn report -c config/config.json --label '&-x=price'",
+    "python -m freqai_rnn report -c config/config.json --label",
     "python -m tests.benchmarks fast",
     "pip install '/path/to/freqai-rnn[clusters]'",
     "pip install torches",

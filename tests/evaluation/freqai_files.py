@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from freqai_rnn.columns import detail_column
-from freqai_rnn.evaluation.backtests.predictions import StoredRun
+from freqai_rnn.evaluation.backtests.configuration import read_configuration
+from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
 from freqai_rnn.evaluation.backtests.runs import ModelRun
 
 START = pd.Timestamp("2024-03-01", tz="UTC")
@@ -45,6 +47,29 @@ def noisy(correlation: float) -> Predictor:
         return (correlation * exact).to_numpy()
 
     return predict
+
+
+def _next_return(close: pd.Series, n_candles: int) -> pd.Series:
+    return close.shift(-n_candles) / close - 1
+
+
+def _next_range(close: pd.Series, n_candles: int) -> pd.Series:
+    """Between the highest and the lowest close ahead."""
+    ahead = close.rolling(n_candles)
+    return (ahead.max() - ahead.min()).shift(-n_candles) / close
+
+
+LABELS: dict[str, Callable[[pd.Series, int], pd.Series]] = {
+    "&-return": _next_return,
+    "&-return_4": _next_return,
+    "&-range": _next_range,
+    "&-percent": lambda close, n: 100 * _next_return(close, n),
+    "&-s_close": lambda close, n: close.shift(-n).rolling(n).mean() / close - 1,  # FreqAI's example
+    "&-log": lambda close, n: pd.Series(np.log(close.shift(-n) / close)),
+    "&-class": lambda close, n: (close.shift(-n) > close).astype(float),
+    "&-rise": lambda close, n: close.rolling(n).max().shift(-n) / close - 1,
+}
+"""What ``StoredStrategy`` can predict."""
 
 
 @dataclass
@@ -101,9 +126,17 @@ class StoredBacktest:
         intervals = {"interval_coverage": 0.8} if self.half_width else {}
         freqai = {
             "identifier": self.identifier,
+            "enabled": True,
             "train_period_days": TRAIN_DAYS,
-            "feature_parameters": {"label_period_candles": self.horizon},
+            "feature_parameters": {
+                "include_timeframes": [self.timeframe],
+                "include_corr_pairlist": [],
+                "indicator_periods_candles": [4],
+                "label_period_candles": self.horizon,
+            },
             "data_split_parameters": {"test_size": 0.1},
+            "model_training_parameters": {},
+            "backtest_period_days": 10,
             **intervals,
             **self.settings,
         }
@@ -112,7 +145,18 @@ class StoredBacktest:
         config = self.user_data / "config.json"
         content = {
             "timeframe": self.timeframe,
+            "strategy": "StoredStrategy",
+            "strategy_path": str(Path(__file__).parent / "strategies"),
+            "labels": list(self.labels),
+            "stake_currency": "USD",
+            "stake_amount": 10,
+            "max_open_trades": 1,
+            "dry_run": True,
+            "pairlists": [{"method": "StaticPairList"}],
+            "entry_pricing": {},
+            "exit_pricing": {},
             "exchange": {"name": "coinspot", "key": "SECRET", "pair_whitelist": list(self.pairs)},
+            "experimental": {"block_bad_exchanges": False},
             "freqai": freqai,
             "user_data_dir": str(self.user_data),
         }
@@ -128,22 +172,27 @@ class StoredBacktest:
         prices = dict.fromkeys(("open", "high", "low", "close"), known)
         candles = pd.DataFrame({**prices, "volume": 1.0}).rename_axis("date").reset_index()
         candles.to_feather(data / f"{pair.replace('/', '_')}-{self.timeframe}.feather")
-        realised = close.shift(-self.horizon) / close - 1
-        rng = np.random.default_rng([self.seed, 7, self.pairs.index(pair)])
+        realised = pd.DataFrame({name: LABELS[name](close, self.horizon) for name in self.labels})
         slices = realised[realised.index >= START].dropna()
-        predicted = pd.Series(np.asarray(self.predict(slices, rng)), index=slices.index)
+        predicted = pd.DataFrame(index=slices.index)
+        for label in self.labels:
+            rng = np.random.default_rng([self.seed, 7, self.pairs.index(pair)])
+            predicted[label] = np.asarray(self.predict(slices[label], rng))
         for number in range(self.n_slices):
             rows = slice(number * self.slice_candles, (number + 1) * self.slice_candles)
             trained = realised.iloc[rows.start :][: int(0.9 * self.n_before)]
             self._write_slice(pair, predicted.iloc[rows], trained, rows.start)
 
-    def _write_slice(self, pair: str, predicted: pd.Series, trained: pd.Series, first: int) -> None:
-        coin, seconds = pair.split("/")[0], int(predicted.index[0].timestamp())
+    def _write_slice(
+        self, pair: str, predictions: pd.DataFrame, trained: pd.DataFrame, first: int
+    ) -> None:
+        coin, seconds = pair.split("/")[0], int(predictions.index[0].timestamp())
         name = f"cb_{coin.lower()}_{seconds}"
-        frame = pd.DataFrame({"date": predicted.index})
-        for label in self.labels:
+        frame = pd.DataFrame({"date": predictions.index})
+        for label, predicted in predictions.items():
             frame[label] = predicted.to_numpy()
-            frame[f"{label}_mean"], frame[f"{label}_std"] = trained.mean(), trained.std(ddof=0)
+            frame[f"{label}_mean"] = trained[label].mean()
+            frame[f"{label}_std"] = trained[label].std(ddof=0)
             if self.half_width:
                 scale = self.half_width / 1.28  # of normal errors, for 80 %
                 details = {
@@ -185,6 +234,19 @@ RESULT = {
     "market_change": 0.2,
     "trades": [{"fee_open": 0.001, "fee_close": 0.001}],
 }
+
+
+def read(
+    config: Path, identifier: str = "test", labels: Sequence[str] = (), **arguments: Any
+) -> list[StoredRun]:
+    """As ``report`` reads a backtest."""
+    # in a test, where the warnings of FreqAI's own import are no errors
+    from freqai_rnn.freqai.prepared import prepare_backtest
+
+    configuration = read_configuration([config])
+    folders = configuration.user_data, configuration.datadir
+    prepare = partial(prepare_backtest, [config], *folders)
+    return read_runs(configuration, identifier, prepare, labels, **arguments)
 
 
 def model_run(model: str, stored: StoredRun) -> ModelRun:

@@ -1,19 +1,29 @@
 import json
 import math
+import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.evaluation.freqai_files import StoredBacktest, model_run, noisy, perfect, shuffled
+from tests.evaluation.freqai_files import (
+    StoredBacktest,
+    model_run,
+    noisy,
+    perfect,
+    read,
+    shuffled,
+)
 
 from freqai_rnn import metrics
+from freqai_rnn.__main__ import main
 from freqai_rnn.evaluation.backtests.configuration import (
     Configuration,
     read_configuration,
     read_json,
 )
-from freqai_rnn.evaluation.backtests.predictions import StoredRun, outcomes_of, read_runs
+from freqai_rnn.evaluation.backtests.predictions import StoredRun, outcomes_of
 from freqai_rnn.evaluation.backtests.runs import (
     DEFAULT_SETTINGS,
     _logged_train_seconds,
@@ -22,7 +32,6 @@ from freqai_rnn.evaluation.backtests.runs import (
     read_settings,
 )
 from freqai_rnn.evaluation.comparison import (
-    ZERO,
     as_mapping,
     common_candles,
     compare,
@@ -30,6 +39,7 @@ from freqai_rnn.evaluation.comparison import (
     lead,
     markdown_table,
 )
+from freqai_rnn.evaluation.pages.compare import comparison_page
 from freqai_rnn.evaluation.pages.record import as_json
 from freqai_rnn.evaluation.reversal import LINES
 
@@ -39,7 +49,7 @@ FEW = 300
 
 def stored(backtest: StoredBacktest, identifier: str, **changes) -> StoredRun:
     config = replace(backtest, identifier=identifier, **changes).write()
-    return read_runs(read_configuration([config]), identifier, {})[0]
+    return read(config, identifier)[0]
 
 
 def test_every_model_and_zero_are_measured_on_the_same_candles(backtest):
@@ -47,15 +57,15 @@ def test_every_model_and_zero_are_measured_on_the_same_candles(backtest):
     b = model_run("B", stored(backtest, "b", predict=shuffled, not_predicted=(2, 300)))
     found = compare([a, b], "B", FEW)
     assert len(found.candles) == 2 * (720 - 4)
-    assert list(found.metrics) == ["A", "B", *LINES, ZERO]
+    assert list(found.metrics) == ["A", "B", *LINES, "zero"]
     assert found.models == ["A", "B"]
     outcomes = outcomes_of(found.candles)
     for name in ("A", "B"):
         expected = metrics.summary(outcomes, found.candles[name].to_numpy())
         values = {metric: estimate.value for metric, estimate in found.metrics[name].items()}
         assert values == pytest.approx(expected)
-    assert found.metrics[ZERO]["r2_against_zero"] == (0.0, 0.0)
-    assert math.isnan(found.metrics[ZERO]["directional_accuracy"].value)
+    assert found.metrics["zero"]["r2_against_zero"] == (0.0, 0.0)
+    assert math.isnan(found.metrics["zero"]["directional_accuracy"].value)
 
 
 def test_difference_is_model_minus_baseline(backtest):
@@ -106,14 +116,14 @@ def test_table_has_a_row_per_model_and_one_for_zero(backtest):
     found = compare([model_run("A", stored(backtest, "a"))], "A", FEW)
     lines = markdown_table(found).splitlines()
     assert len({line.count("|") for line in lines}) == 1
-    assert [line.split("|")[1].strip() for line in lines[2:]] == ["A", *LINES, ZERO]
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["A", *LINES, "zero"]
     assert "| 12 | −3.4 % | 2.0 s | 0.5 s |" in lines[2]
 
 
 def test_numbers_are_json(backtest):
     found = compare([model_run("A", stored(backtest, "a"))], "A", FEW)
     content = json.loads(as_json(as_mapping(found)), parse_constant=pytest.fail)
-    assert content["metrics"][ZERO]["scaled_ic"]["value"] is None
+    assert content["metrics"]["zero"]["scaled_ic"]["value"] is None
 
 
 def test_model_without_predictions_is_left_out_and_named(backtest):
@@ -219,7 +229,7 @@ def test_training_seconds_are_those_recorded_else_those_logged(backtest, history
     stored(replace(backtest, history=history is not None), "a")
     for path in backtest.user_data.rglob("*_history.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | history))
-    run = read_runs(read_configuration([backtest.user_data / "config.json"]), "a", {})[0]
+    (run,) = read(backtest.user_data / "config.json", "a")
     log = (
         "x - Training BTC/USD, 1/2 pairs from a to b, 1/3 trains\n Done training BTC/USD (1.5 secs)"
     )
@@ -229,5 +239,66 @@ def test_training_seconds_are_those_recorded_else_those_logged(backtest, history
 def test_zero_is_not_better_than_itself(backtest):
     """The error of zero's R² is 0, and so is its distance from 0."""
     found = compare([model_run("A", stored(backtest, "a"))], "A", FEW)
-    assert not found.metrics[ZERO]["r2_against_zero"].differs_from(0)
-    assert np.isnan(found.metrics[ZERO]["scaled_ic"].value)
+    assert not found.metrics["zero"]["r2_against_zero"].differs_from(0)
+    assert np.isnan(found.metrics["zero"]["scaled_ic"].value)
+
+
+def test_other_labels_are_compared_with_the_training_mean_and_not_with_reversal(backtest):
+    def knowing(realised, rng):
+        return realised.mean() + 0.4 * (realised - realised.mean()) + 0.0001 * rng.normal()
+
+    ranges = replace(backtest, labels=("&-range",))
+    a = model_run("A", stored(ranges, "a", predict=knowing))
+    b = model_run("B", stored(ranges, "b", predict=lambda y, _rng: 0 * y + y.mean() / 2))
+    found = compare([a, b], "B", FEW)
+    assert list(found.metrics) == ["A", "B", "the training mean"]
+    assert found.metrics["the training mean"]["r2_against_zero"] == (0.0, 0.0)
+    assert found.metrics["A"]["r2_against_zero"].value > 0.5
+    lines = findings(found)
+    assert lines[0].startswith("A is better than predicting the training mean (R² 0.")
+    assert "agrees with the labels (rank correlation 0.9" in lines[0]
+    assert "Better than predicting the training mean, beyond their error: A." in lead(found)
+    table = markdown_table(found)
+    assert table.startswith("| model | R² vs the training mean | rank correlation | RMSE | Δ R² |")
+    page = comparison_page(found, datetime.now(UTC))
+    said = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    for words in ("next IC", "reversal", "zero"):
+        assert words not in f"{lead(found)} {lines} {table} {said}".replace("or nothing", ""), words
+
+
+def with_model(name: str, **settings: object) -> dict[str, object]:
+    return {"models": {name: {"model_training_parameters": settings}}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"arguments": ["--label", "&-range"]}, "--label must be one of &-return, got &-range."),
+        ({"arguments": ["--timerange", "2024"]}, "timerange must be YYYYMMDD-YYYYMMDD"),
+        ({"labels": ["&-none"]}, "StoredStrategy cannot compute its labels of BTC/USD"),
+        ({"strategy": "NoStrategy"}, "The strategy cannot be loaded"),
+        ({"timeframe": "1w"}, "timeframe must be minutes, hours or days"),
+        (
+            {"exchange": {"name": "coinspot", "pair_whitelist": ["BTC/USD", "BTC/EUR"]}},
+            "Prediction files name a coin only, and BTC/EUR, BTC/USD share one.",
+        ),
+        (with_model("RNNRegressor"), "There is no freqaimodel RNNRegressor"),
+        (with_model("GRURegressor", sequence_length=0), "sequence_length must be"),
+    ],
+    ids=["label", "timerange", "broken", "strategy", "timeframe", "coin", "model", "settings"],
+)
+def test_what_cannot_be_compared_is_refused_before_the_first_training(
+    backtest, capsys, changed, message
+):
+    config = backtest.write()
+    models = {"LightGBMRegressor": {}} | changed.pop("models", {})  # the first one is sound
+    settings = backtest.user_data / "settings.json"
+    settings.write_text(json.dumps(models))
+    line = ["compare", "-c", str(config), "--settings", str(settings)]
+    line += changed.pop("arguments", [])
+    config.write_text(json.dumps(json.loads(config.read_text()) | changed))
+    assert main(line) == 1
+    said = capsys.readouterr()
+    assert f"error: {message}" in said.err
+    assert said.out == ""
+    assert not (backtest.user_data / "reports").exists()

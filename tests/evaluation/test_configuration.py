@@ -7,7 +7,6 @@ import pytest
 
 from freqai_rnn.evaluation.backtests.configuration import (
     candle_length,
-    label_definitions,
     read_configuration,
     read_timerange,
 )
@@ -29,12 +28,6 @@ def test_later_configuration_wins_and_named_files_lose(tmp_path):
 def test_timerange_of_another_form_is_an_error(text):
     with pytest.raises(ValueError, match="timerange must be YYYYMMDD-YYYYMMDD"):
         read_timerange(text)
-
-
-def test_label_definition_needs_an_equals_sign():
-    assert label_definitions(["&-a=b=return"]) == {"&-a=b": "return"}
-    with pytest.raises(ValueError, match="must be NAME=DEFINITION, got '&-a'"):
-        label_definitions(["&-a"])
 
 
 @pytest.mark.parametrize(

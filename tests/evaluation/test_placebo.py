@@ -13,7 +13,7 @@ from tests.benchmarks.candles import redraw
 
 from freqai_rnn import metrics
 from freqai_rnn.evaluation.backtests.predictions import outcomes_of
-from freqai_rnn.evaluation.backtests.realised import outcomes_by_date, realised_labels
+from freqai_rnn.evaluation.backtests.realised import outcomes_by_date
 from freqai_rnn.evaluation.reversal import LINES
 from freqai_rnn.evaluation.scores import score
 from freqai_rnn.evaluation.uncertainty import Bootstrap
@@ -45,10 +45,11 @@ def placebo() -> list[pd.DataFrame]:
         for drawing in DRAWINGS:
             drawn = redraw(candles, np.random.default_rng([drawing, number]))
             close = drawn.set_index("date")["close"]
-            labels = realised_labels(close, "return", HORIZON)
+            labels = close.shift(-HORIZON) / close - 1
             lines = pd.DataFrame({name: line(close) for name, line in LINES.items()})
             frame = outcomes_by_date(close, labels, HORIZON).join(lines).iloc[WARM_UP:-HORIZON]
-            frames.append(frame.reset_index().assign(pair=coin, drawing=drawing))
+            about = {"pair": coin, "drawing": drawing, "origin": 0.0}
+            frames.append(frame.reset_index().assign(**about))
     return frames
 
 

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from tests.evaluation.freqai_files import RESULT, START, StoredBacktest, noisy
+from tests.evaluation.freqai_files import RESULT, START, StoredBacktest, noisy, read
 
-from freqai_rnn.evaluation.backtests.configuration import read_configuration
-from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
+from freqai_rnn.evaluation.backtests.predictions import StoredRun
 from freqai_rnn.evaluation.costs import TOP_TENTH, measure_costs, round_trip_of
 from freqai_rnn.evaluation.costs import findings as cost_findings
 from freqai_rnn.evaluation.pages.report import write_report
@@ -33,7 +32,7 @@ def candles(realised, **columns) -> pd.DataFrame:
     frame = pd.DataFrame({"date": pd.date_range(START, periods=n, freq="h"), "candle": range(n)})
     labels = np.asarray(realised, float)
     known = {"volatility": known_volatility(labels, HORIZON), "next_move": np.nan}
-    known |= dict.fromkeys(LINES, np.nan)
+    known |= {"origin": 0.0, **dict.fromkeys(LINES, np.nan)}
     return frame.assign(trained=START, realised=labels, **known | defaults | columns)
 
 
@@ -43,7 +42,7 @@ def run_of(*frames: pd.DataFrame, coverage: float | None = 0.8) -> StoredRun:
         folder=Path(),
         model="Model",
         label="&-return",
-        definition="return",
+        return_in_words="the return over the next 2 candles",
         timeframe="1h",
         label_period_candles=HORIZON,
         candles=pd.concat(frames, ignore_index=True),
@@ -254,7 +253,7 @@ def test_without_a_signal_nothing_can_be_expected():
 
 
 def written(backtest: StoredBacktest, **changes) -> tuple[str, dict]:
-    runs = read_runs(read_configuration([backtest.write()]), "test", {})
+    runs = read(backtest.write())
     html, numbers = write_report(
         [replace(run, **changes) for run in runs], backtest.user_data / "reports", FEW
     )

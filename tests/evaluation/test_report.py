@@ -3,6 +3,7 @@ import math
 import os
 import re
 import shutil
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,23 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from tests.evaluation.freqai_files import START, StoredBacktest, flat, noisy, perfect, shuffled
+from tests.evaluation.freqai_files import (
+    LABELS,
+    RESULT,
+    START,
+    StoredBacktest,
+    flat,
+    noisy,
+    perfect,
+    read,
+    shuffled,
+)
 
 from freqai_rnn import metrics
 from freqai_rnn.__main__ import main
-from freqai_rnn.evaluation.backtests.configuration import read_configuration, read_timerange
-from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
+from freqai_rnn.columns import INTERVAL_COLUMNS
+from freqai_rnn.evaluation.backtests.configuration import read_timerange
+from freqai_rnn.evaluation.backtests.predictions import StoredRun
 from freqai_rnn.evaluation.pages.figures import Chart
 from freqai_rnn.evaluation.pages.html import Box, Cell, Charts, Column, Heading, Record, Table, page
 from freqai_rnn.evaluation.pages.report import file_name, safe_name, write_report
@@ -28,8 +40,7 @@ UNKNOWN = Estimate(math.nan, math.nan)
 
 
 def runs_of(backtest: StoredBacktest, **arguments) -> list[StoredRun]:
-    configuration = read_configuration([backtest.write()])
-    return read_runs(configuration, backtest.identifier, arguments.pop("labels", {}), **arguments)
+    return read(backtest.write(), backtest.identifier, **arguments)
 
 
 def scores_of(backtest: StoredBacktest):
@@ -150,7 +161,7 @@ def test_candles_whose_future_is_not_known_are_left_out(backtest):
     config = backtest.write()
     path = backtest.user_data / "data/coinspot/BTC_USD-1h.feather"
     pd.read_feather(path).iloc[: -backtest.horizon].to_feather(path)
-    (run,) = read_runs(read_configuration([config]), "test", {})
+    (run,) = read(config)
     assert run.candles.groupby("pair")["realised"].agg(lambda y: y.isna().sum()).tolist() == [4, 0]
 
 
@@ -167,55 +178,160 @@ def test_label_of_another_meaning_is_noticed(backtest):
     params.write_text(
         params.read_text().replace('"label_period_candles": 4', '"label_period_candles": 6')
     )
-    configuration = read_configuration([backtest.user_data / "config.json"])
-    (run,) = read_runs(configuration, "test", {})
-    assert "the strategy seems to define it otherwise" in run.warnings[0]
+    (run,) = read(backtest.user_data / "config.json")
+    assert "so no number here is right. Undo the change of the strategy" in run.warnings[0]
 
 
 def test_several_labels_are_evaluated_one_by_one(backtest):
-    several = replace(backtest, labels=("&-return", "&-log"))
-    runs = runs_of(several, labels={"&-return": "return", "&-log": "log-return"})
+    runs = runs_of(replace(backtest, labels=("&-return", "&-log")))
     assert [run.label for run in runs] == ["&-return", "&-log"]
     written = write_report(runs, backtest.user_data / "reports", FEW)
     assert written[0].read_text().count("Record</h3>") == 2
 
 
-def test_unknown_label_is_an_error_that_names_it(backtest):
-    with pytest.raises(ValueError, match="What &-extrema means"):
-        runs_of(replace(backtest, labels=("&-return", "&-extrema")))
+def test_a_label_is_chosen_by_its_name(backtest):
+    (run,) = runs_of(replace(backtest, labels=("&-return", "&-range")), labels=["&-range"])
+    assert run.label == "&-range"
+
+
+def towards_the_mean(realised: pd.Series, rng: np.random.Generator) -> pd.Series:
+    """Knows something of a label that is far from 0, and little of its size."""
+    noise = rng.normal(scale=realised.std(), size=len(realised))
+    return realised.mean() + 0.4 * (realised - realised.mean() + noise)
+
+
+def test_a_label_that_is_no_return_is_measured_from_its_training_mean(backtest):
+    (run,) = runs_of(replace(backtest, labels=("&-range",), predict=towards_the_mean))
+    overall = score_run(run, FEW, show_progress=False)[0]
+    rows, means = run.evaluated, []
+    for _, part in run.candles.groupby(["pair", "trained"], sort=False):
+        close = backtest.closes(part["pair"].iloc[0])
+        first = (part["date"].iloc[0] - close.index[0]) // pd.Timedelta("1h") - backtest.n_before
+        trained = LABELS["&-range"](close, 4).iloc[first:][: int(0.9 * backtest.n_before)]
+        means += [trained.mean()] * len(part)
+    squares, of_means = (
+        np.square(rows["realised"] - forecast).sum() for forecast in (rows["predicted"], means)
+    )
+    found = {name: one.value for name, one in overall.metrics.items()}
+    assert list(found) == ["r2_against_zero", "rank_correlation", "rmse", "mae"]
+    assert found["r2_against_zero"] == pytest.approx(1 - squares / of_means)
+    assert found["rank_correlation"] == pytest.approx(
+        (rows["predicted"] - means).corr(rows["realised"] - means, method="spearman")
+    )
+    assert overall.warnings == ()
+
+
+def test_a_label_that_is_no_return_gets_no_verdict_of_a_return(backtest):
+    several = replace(
+        backtest, labels=("&-range", "&-class"), predict=towards_the_mean, half_width=0.03
+    )
+    runs = [replace(run, result=RESULT) for run in runs_of(several)]
+    html, numbers = write_report(runs, backtest.user_data / "reports", FEW)
+    said = re.sub(r"<script.*?</script>", "", html.read_text(), flags=re.DOTALL)
+    verdict = json.loads(numbers.read_text())["runs"][0]["verdict"]
+    assert verdict.startswith("FreqAI model predicted the label &-range of BTC/USD, ETH/USD")
+    assert "rank the candles better than chance (rank correlation 0." in verdict
+    assert "they are better than predicting the training mean (R² 0." in verdict
+    assert "&-range is not the return of the closing price over label_period_candles = 4" in verdict
+    assert "Intervals for 80% held" in said
+    returns = ("zero", " IC", "the direction right", "direction was right", "round trip")
+    for words in (*returns, "one line of reversal", "middling"):
+        assert words not in said, words
+    assert "&-range: not a return" in said.replace("&amp;", "&")
+
+
+def test_returns_and_other_labels_share_a_page_in_tables_of_their_own(backtest):
+    runs = runs_of(replace(backtest, labels=("&-return", "&-range")))
+    html = write_report(runs, backtest.user_data / "reports", FEW)[0].read_text()
+    assert html.count("The numbers: overall") == 2
+    assert "R² vs zero" in html
+    assert "R² vs the training mean" in html
+
+
+def test_details_of_a_label_are_not_those_of_one_with_a_longer_name(backtest):
+    runs = runs_of(replace(backtest, labels=("&-return", "&-return_4"), half_width=0.02))
+    for run in runs:
+        assert set(INTERVAL_COLUMNS) <= set(run.candles)
+        assert not [name for name in run.candles if name.startswith("4_")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        pytest.param(
+            {"labels": ["&-range"]},
+            "The strategy has no label &-return any more, got &-range. Undo the change, or run the "
+            "backtest again.",
+            id="renamed_label",
+        ),
+        pytest.param(
+            {"labels": ["&-none"]},
+            r"StoredStrategy cannot compute its labels of BTC/USD \(KeyError: '&-none'\). Make its "
+            "features and set_freqai_targets run on the candles on disk.",
+            id="error_in_the_strategy",
+        ),
+        pytest.param(
+            {"strategy": "NoStrategy"},
+            "The strategy cannot be loaded, and only it can compute its labels: Impossible to load "
+            "Strategy 'NoStrategy'.* Set strategy and strategy_path in the configuration",
+            id="no_strategy",
+        ),
+    ],
+)
+def test_labels_that_cannot_be_computed_are_an_error_that_says_what_to_do(
+    backtest, changed, message
+):
+    config = backtest.write()
+    config.write_text(json.dumps(json.loads(config.read_text()) | changed))
+    with pytest.raises(ValueError, match=f"^{message}"):
+        read(config)
+
+
+def test_the_strategy_is_that_of_the_backtest(backtest):
+    """Its result names it, as it may have been given on the command line."""
+    config = backtest.write()
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"strategy": "NoStrategy"}))
+    results = backtest.user_data / "backtest_results"
+    results.mkdir()
+    summary = {"freqai_identifier": "test", "freqaimodel": "GRURegressor", **RESULT}
+    with zipfile.ZipFile(results / "1.zip", "w") as archive:
+        archive.writestr("1.json", json.dumps({"strategy": {"StoredStrategy": summary}}))
+        archive.writestr("1_config.json", "{}")
+    (run,) = read(config)
+    assert run.model == "GRURegressor"
 
 
 def test_missing_predictions_are_an_error_that_lists_what_is_there(backtest):
-    configuration = read_configuration([backtest.write()])
+    config = backtest.write()
     with pytest.raises(FileNotFoundError, match=r"no predictions.* The newest in .*:\n  test$"):
-        read_runs(configuration, "other", {})
+        read(config, "other")
 
 
 def test_of_many_identifiers_the_five_newest_are_listed_a_line_each(backtest):
-    configuration = read_configuration([backtest.write()])
+    config = backtest.write()
     for age in range(1, 9):
         copy = backtest.folder.parent / f"older/{age}"
         shutil.copytree(backtest.folder, copy)
         for path in copy.glob("backtesting_predictions/*"):
             os.utime(path, (10**9 - age, 10**9 - age))
     with pytest.raises(FileNotFoundError) as error:
-        read_runs(configuration, "other", {})
+        read(config, "other")
     names = ["test", "older/1", "older/2", "older/3", "older/4", "and 4 more"]
     assert str(error.value).splitlines()[1:] == [f"  {name}" for name in names]
 
 
 def test_without_any_predictions_the_error_says_so(backtest):
-    configuration = read_configuration([backtest.write()])
+    config = backtest.write()
     shutil.rmtree(backtest.folder)
     with pytest.raises(FileNotFoundError, match=r"No identifier has any\.$"):
-        read_runs(configuration, "other", {})
+        read(config, "other")
 
 
 def test_failed_training_shows_as_a_gap(backtest):
     config = backtest.write()
     path = sorted(backtest.folder.glob("backtesting_predictions/cb_eth*"))[1]
     path.unlink()
-    (run,) = read_runs(read_configuration([config]), "test", {})
+    (run,) = read(config)
     assert run.warnings == (
         "ETH/USD has predictions for 480 of 720 candles: a training may have failed, which the "
         "log of the backtest tells.",
@@ -229,7 +345,7 @@ def test_of_overlapping_slices_the_model_trained_last_counts(backtest):
     seconds = int((START + pd.Timedelta(hours=120)).timestamp())
     later = pd.read_feather(first).iloc[120:].assign(**{"&-return": 0.5}).reset_index(drop=True)
     later.to_feather(folder / f"cb_btc_{seconds}_prediction.feather")
-    (run,) = read_runs(read_configuration([config]), "test", {})
+    (run,) = read(config)
     assert "120 candles were predicted by two models" in run.warnings[0]
     assert run.candles["predicted"].eq(0.5).sum() == 120
     assert len(run.candles) == 1440
@@ -246,7 +362,7 @@ def test_pairs_of_one_coin_cannot_be_told_apart(backtest):
     params = backtest.folder / "run_params.json"
     params.write_text(params.read_text().replace('"ETH/USD"', '"BTC/EUR"'))
     with pytest.raises(ValueError, match="BTC, which must belong to one pair"):
-        read_runs(read_configuration([config]), "test", {})
+        read(config)
 
 
 def test_latest_settings_of_an_identifier_count(backtest):
@@ -256,13 +372,14 @@ def test_latest_settings_of_an_identifier_count(backtest):
         shutil.copytree(
             backtest.folder / "backtesting_predictions", folder / "backtesting_predictions"
         )
-        own = {"timeframe": "1h", "feature_parameters": {"label_period_candles": 4}}
+        recorded = json.loads((backtest.folder / "run_params.json").read_text())["freqai"]
+        own = {"timeframe": "1h", "feature_parameters": recorded["feature_parameters"]}
         (folder / "settings.json").write_text(json.dumps(own))
     shutil.rmtree(backtest.folder / "backtesting_predictions")
     os.utime(backtest.folder / "settings-new/settings.json", (4 * 10**9, 4 * 10**9))
-    (run,) = read_runs(read_configuration([config]), "test", {})
+    (run,) = read(config)
     assert run.folder.name == "settings-new"
-    (run,) = read_runs(read_configuration([config]), "test/settings-old", {})
+    (run,) = read(config, "test/settings-old")
     assert run.folder.name == "settings-old"
 
 

@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.evaluation.freqai_files import RESULT, StoredBacktest, model_run, noisy
+from tests.evaluation.freqai_files import RESULT, StoredBacktest, model_run, noisy, read
 
-from freqai_rnn.evaluation.backtests.configuration import read_configuration
-from freqai_rnn.evaluation.backtests.predictions import read_runs
 from freqai_rnn.evaluation.comparison import compare
 from freqai_rnn.evaluation.pages.compare import comparison_page
 from freqai_rnn.evaluation.pages.report import write_report
@@ -24,13 +22,11 @@ HEADINGS = "table.sortable th button"
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     backtest = StoredBacktest(folder / "user_data", predict=noisy(0.2), half_width=0.026)
-    runs = read_runs(read_configuration([backtest.write()]), "test", {})
+    runs = read(backtest.write())
     runs = [replace(run, result=RESULT) for run in runs]
     evil = [replace(runs[0], model=EVIL, command=EVIL, identifier="evil"), *runs]
     report = write_report(evil, folder, 200)[0]
-    other = read_runs(
-        read_configuration([replace(backtest, identifier="b", predict=noisy(0.1)).write()]), "b", {}
-    )
+    other = read(replace(backtest, identifier="b", predict=noisy(0.1)).write(), "b")
     comparison = compare([model_run(EVIL, runs[0]), model_run("B", other[0])], "B", 200)
     (folder / "compare.html").write_text(comparison_page(comparison, datetime.now(UTC)))
     return {"report": report, "compare": folder / "compare.html"}
@@ -102,10 +98,11 @@ def test_names_are_shown_as_text(open_page, name):
 def test_table_sorts_by_a_click_and_back(open_page, width):
     page, _ = open_page("report", width)
     column = page.locator(HEADINGS).all_inner_texts().index("scaled IC")
+    table = page.locator("table.sortable").first
 
     def values():
-        cells = f"table.sortable tbody tr td:nth-child({column + 1})"
-        return [float(c.get_attribute("data-value")) for c in page.locator(cells).all()]
+        cells = table.locator(f"td:nth-child({column + 1})")
+        return [float(cell.get_attribute("data-value")) for cell in cells.all()]
 
     unsorted = values()
     heading = page.locator(HEADINGS).nth(column)
@@ -115,7 +112,7 @@ def test_table_sorts_by_a_click_and_back(open_page, width):
     assert values() == sorted(unsorted)
     pairs = page.locator(HEADINGS).all_inner_texts().index("pair")
     page.locator(HEADINGS).nth(pairs).click()
-    shown = page.locator(f"table.sortable tbody tr td:nth-child({pairs + 1})").all_inner_texts()
+    shown = table.locator(f"td:nth-child({pairs + 1})").all_inner_texts()
     assert shown == sorted(shown, key=lambda name: "" if name == "all" else name)
 
 

@@ -209,16 +209,21 @@ def test_holes_and_an_early_end_are_unusual(host, tmp_path):
 
 
 def test_the_break_even_is_the_cost_over_the_spread_of_the_label(host):
-    _, text = check(host, "--spread", "0.1")
+    _, text = check(host, "--spread", "0.1", overlay={"tiny": {"label": "&-gain"}})
     path = host.candles / "BTC_USD-1h.feather"
     candles = pd.read_feather(path).set_index("date").asfreq("h")
     close = candles["close"].ffill()
     window = close[(close.index >= START - pd.Timedelta(days=20)) & (close.index < START)]
     needed = (2 * 0.001 + 0.001) / (1.755 * (window.shift(-3) / window - 1).std())
-    costs = fact(text, "costs of &-return")
+    costs = fact(text, "costs of &-gain")
     assert costs.startswith("0.300% for entry and exit (fee 0.100% a side, spread 0.100%)")
     assert float(costs.split()[-1]) == pytest.approx(needed, abs=5e-4)
     assert any("pays the costs" in line for line in unusual(text)) == (needed > BEST_IC)
+
+
+def test_a_label_that_is_no_return_over_the_horizon_has_no_break_even(host):
+    _, text = check(host, overlay={"tiny": {"horizon": 12}})
+    assert "costs of" not in text
 
 
 def test_a_label_of_one_value_has_no_break_even(host):

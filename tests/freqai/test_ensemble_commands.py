@@ -1,6 +1,7 @@
 """The ensemble through freqtrade's commands: its members, its columns, and no look ahead."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tests.freqai.test_report_command import report
 from freqai_rnn import metrics
 from freqai_rnn.evaluation.backtests.configuration import read_configuration
 from freqai_rnn.evaluation.backtests.predictions import outcomes_of, read_runs
-from freqai_rnn.evaluation.comparison import ZERO, compare, markdown_table
+from freqai_rnn.evaluation.comparison import compare, markdown_table
 from freqai_rnn.evaluation.reversal import LINES
 
 HOUR = pd.Timedelta(hours=1)
@@ -258,12 +259,15 @@ def test_the_report_shows_what_the_ensemble_adds_to_each_member(together, capsys
 
 
 def test_a_comparison_shows_each_member_beside_the_ensemble(together):
+    # here, where the warnings of FreqAI's own import are no errors
+    from freqai_rnn.freqai.prepared import prepare_backtest
+
     host = together[0]
-    configuration = read_configuration(
-        host.config(ensemble(TWO_PAIRS)), host.user_data, host.candles
-    )
-    (stored,) = read_runs(configuration, "test", {})
-    found = compare([model_run("EnsembleRegressor", stored)], ZERO, n_replicates=50)
+    files = host.config(ensemble(TWO_PAIRS))
+    configuration = read_configuration(files, host.user_data, host.candles)
+    prepare = partial(prepare_backtest, files, host.user_data, host.candles)
+    (stored,) = read_runs(configuration, "test", prepare)
+    found = compare([model_run("EnsembleRegressor", stored)], "zero", n_replicates=50)
     names = [f"EnsembleRegressor, its {name}" for name in NAMES]
     assert found.models == ["EnsembleRegressor"]
     assert found.untrained == [*names, *LINES]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..evaluation.backtests.realised import KNOWN_LABELS
+from ..evaluation.backtests.realised import return_in_words
 from ..evaluation.costs import TOP_TENTH, break_even_ic
 from .findings import Findings, some
 from .trial import TrialPeriod
@@ -19,7 +19,7 @@ COMMON_FEE = 0.001
 def check_costs(
     periods: Sequence[TrialPeriod], horizon: int, fee: float | None, spread: float, found: Findings
 ) -> None:
-    """Add the break-even IC of the labels that are known to be returns.
+    """Add the break-even IC of the labels that are returns.
 
     :param horizon: candles that a label looks ahead.
     :param fee: of one side, as configured; None where the exchange decides.
@@ -30,11 +30,15 @@ def check_costs(
     origin = ", as none is configured" if fee is None else ""
     pairs = some([period.pair for period in periods])
     charged = f"{cost:.3%} for entry and exit (fee {side:.3%} a side{origin}, spread {spread:.3%})"
-    for name in (name for name in periods[0].labels if name in KNOWN_LABELS):
-        labels = pd.concat([period.labels[name] for period in periods])
+    closes = {period.pair: period.prepared.frame["close"] for period in periods}
+    for name in map(str, periods[0].labels):
+        by_pair = {period.pair: period.labels[name] for period in periods}
+        labels = pd.concat(by_pair.values())
         deviation = float(labels.std())
         if not deviation > 0:
             found.unusual.append(f"{name} has one value in the whole period: nothing to predict.")
+            continue
+        if not return_in_words(closes, by_pair, horizon):
             continue
         found.facts[f"costs of {name}"] = (
             f"{charged}; the label spreads {deviation:.3%} over {horizon} candles ({pairs} to "

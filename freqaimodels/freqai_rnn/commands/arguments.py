@@ -1,6 +1,9 @@
-"""Arguments that several commands have."""
+"""What several commands have: arguments, and a log without freqtrade's news."""
 
 import argparse
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -36,19 +39,25 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="DIR", help="default: reports in the user folder"
     )
     parser.add_argument(
-        "--label",
-        action="append",
-        default=[],
-        metavar="NAME=DEFINITION",
-        help="evaluate this label only; DEFINITION is return, mean-return or log-return",
-    )
-    parser.add_argument(
         "--replicates",
         type=_replicates,
         default=1000,
         metavar="N",
         help="of the bootstrap (default: 1000)",
     )
+
+
+@contextmanager
+def quiet_freqtrade(level: int = logging.INFO) -> Iterator[None]:
+    """Leave out of the log what freqtrade tells of each setting that it reads.
+
+    :param level: the highest that is left out.
+    """
+    logging.disable(level)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _replicates(text: str) -> int:

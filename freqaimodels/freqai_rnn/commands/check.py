@@ -5,7 +5,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .arguments import Subparsers, add_configuration_arguments, add_datadir_argument
+from .arguments import (
+    Subparsers,
+    add_configuration_arguments,
+    add_datadir_argument,
+    quiet_freqtrade,
+)
 
 
 def add_check(subparsers: Subparsers) -> None:
@@ -70,11 +75,10 @@ def _collected_warnings() -> Iterator[list[str]]:
     handler = _Collecting(warnings)
     own.addHandler(handler)
     own.propagate = False
-    logging.disable(logging.INFO)  # freqtrade tells of each setting that it reads
     try:
-        yield warnings
+        with quiet_freqtrade():
+            yield warnings
     finally:
-        logging.disable(logging.NOTSET)
         own.propagate = True
         own.removeHandler(handler)
 

@@ -1,9 +1,12 @@
 """``compare``: several models on the same candles."""
 
 import argparse
+import logging
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from .arguments import Subparsers, add_common_arguments
+from .arguments import Subparsers, add_common_arguments, quiet_freqtrade
 from .path import freqaimodel_path
 
 
@@ -27,27 +30,32 @@ def add_compare(subparsers: Subparsers) -> None:
         metavar="MODEL",
         help="that the others are compared with (default: LightGBMRegressor, else the first)",
     )
+    parser.add_argument("--label", metavar="NAME", help="to compare (default: the first label)")
     parser.set_defaults(run=_run_compare)
 
 
 def _run_compare(arguments: argparse.Namespace) -> None:
-    from ..evaluation.backtests.configuration import label_definitions, read_configuration
+    from ..evaluation.backtests.configuration import read_configuration
+    from ..evaluation.backtests.runs import DEFAULT_SETTINGS, read_settings
     from ..evaluation.comparison import findings, lead, markdown_table
     from ..evaluation.pages.compare import run_comparison
+    from ..freqai.prepared import prepare_backtest
 
-    configuration = read_configuration(arguments.config, arguments.userdir, arguments.datadir)
-    comparison, written = run_comparison(
-        configuration,
-        arguments.freqaimodels,
-        settings=arguments.settings,
-        baseline=arguments.baseline,
-        labels=label_definitions(arguments.label),
-        timerange=arguments.timerange,
-        model_path=freqaimodel_path(),
-        output=arguments.output or configuration.user_data / "reports",
-        n_replicates=arguments.replicates,
-        say=lambda line: print(line, flush=True),
-    )
+    read = read_configuration(arguments.config, arguments.userdir, arguments.datadir)
+    models = read.content.get("freqaimodel_path") or str(freqaimodel_path())
+    configuration = replace(read, content={**read.content, "freqaimodel_path": models})
+    with quiet_freqtrade(logging.WARNING):  # the log of the backtest has them
+        comparison, written = run_comparison(
+            configuration,
+            read_settings(arguments.settings or DEFAULT_SETTINGS, arguments.freqaimodels),
+            partial(prepare_backtest, arguments.config, read.user_data, read.datadir),
+            baseline=arguments.baseline,
+            label=arguments.label,
+            timerange=arguments.timerange,
+            output=arguments.output or configuration.user_data / "reports",
+            n_replicates=arguments.replicates,
+            say=lambda line: print(line, flush=True),
+        )
     print(f"\n{lead(comparison)}\n\n{markdown_table(comparison)}\n")
     for line in (*comparison.warnings, *findings(comparison)):
         print(f"- {line}")

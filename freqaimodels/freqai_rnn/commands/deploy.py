@@ -1,11 +1,10 @@
 """``deploy``: the models of a backtest, where a bot finds them."""
 
 import argparse
-import logging
 from contextlib import ExitStack
 from pathlib import Path
 
-from .arguments import Subparsers, add_configuration_arguments
+from .arguments import Subparsers, add_configuration_arguments, quiet_freqtrade
 
 
 def add_deploy(subparsers: Subparsers) -> None:
@@ -44,11 +43,8 @@ def _run_deploy(arguments: argparse.Namespace) -> None:
     from ..deployment.deployable import table, warnings_of
     from ..freqai.setup import expectation
 
-    logging.disable(logging.INFO)  # freqtrade tells of each setting that it reads
-    try:
+    with quiet_freqtrade():
         expected = expectation(arguments.config, arguments.userdir)
-    finally:
-        logging.disable(logging.NOTSET)
     if (arguments.identifier is None) == (arguments.export is None):
         raise ValueError("deploy needs --identifier, or --export without it: give one of them.")
     target = arguments.export

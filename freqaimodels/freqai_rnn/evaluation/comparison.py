@@ -7,7 +7,7 @@ are wrong on the same candles, and their difference is far better known than eac
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,27 +15,27 @@ import numpy as np
 import pandas as pd
 
 from .. import metrics
-from ..metrics import Outcomes
+from ..metrics import FloatArray, Outcomes
 from .backtests.configuration import candle_length
-from .backtests.predictions import outcomes_of
+from .backtests.predictions import outcomes_of, predictions_of
 from .backtests.runs import ModelRun
+from .kinds import OTHER, Kind
 from .reversal import LINE, LINES
 from .rivals import weights_of
 from .scores import beyond_line, in_words, suspicions
 from .uncertainty import Bootstrap, Estimate, standard_error
-
-ZERO = "zero"
-COMPARED = ("r2_against_zero", "scaled_ic", "next_ic", "mae")
 
 
 @dataclass(frozen=True)
 class Comparison:
     """What models, their members, one-line rules and zero are worth on the same candles.
 
-    :ivar candles: the rows all models have: pair, date, candle, the fields of
+    :ivar candles: the rows all models have: pair, date, candle, origin, the fields of
         ``metrics.Outcomes``, and one column of predictions per model, member and line.
-    :ivar metrics: by model, then by member of an ensemble, by line of reversal, then ``zero``.
-    :ivar differences: each minus ``baseline``, by name and metric of ``COMPARED``.
+    :ivar metrics: by model, then by member of an ensemble, by line of reversal, then the
+        reference of the label's kind.
+    :ivar differences: each minus ``baseline``, by name and metric: those of ``Kind.compared``, and
+        the mean absolute error.
     :ivar beyond: next-candle IC of what a model says beyond one line of reversal, by model.
     """
 
@@ -55,7 +55,12 @@ class Comparison:
     @property
     def untrained(self) -> list[str]:
         """Return what stands beside the models without a run of its own: members and lines."""
-        return [name for name in self.metrics if name not in (*self.models, ZERO)]
+        return [n for n in self.metrics if n not in (*self.models, self.kind.reference)]
+
+    @property
+    def kind(self) -> Kind:
+        """Return the scores of the label, which all models have."""
+        return self.runs[0].stored.kind
 
 
 def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Comparison:
@@ -72,39 +77,34 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
         )
     candles = common_candles(used)
     baseline = baseline if baseline in candles.columns else used[0].model
-    outcomes, candle = outcomes_of(candles), candles["candle"].to_numpy()
+    kind, horizon = used[0].stored.kind, used[0].stored.label_period_candles
     models = [run.model for run in used]
     beside = [*(name for run in used for name in members_of(run)), *LINES]
     names = [*models, *(name for name in beside if name in candles)]
-    predictions = {name: candles[name].to_numpy() for name in names}
-    predictions[ZERO] = np.zeros(len(candles))
-    bootstrap = Bootstrap(used[0].stored.label_period_candles, n_replicates)
-    replicates = bootstrap.replicates(outcomes, predictions, candle)
-    values = {name: metrics.summary(outcomes, own) for name, own in predictions.items()}
-    # It predicts no direction, which is not the same as a wrong one.
-    values[ZERO]["directional_accuracy"] = math.nan
+    predictions = {name: predictions_of(candles, name) for name in names}
+    predictions[kind.reference] = np.zeros(len(candles))
+    bootstrap, outcomes = Bootstrap(horizon, n_replicates, names=kind.metrics), outcomes_of(candles)
+    replicates = bootstrap.replicates(outcomes, predictions, candles["candle"].to_numpy())
+    values = {
+        name: metrics.summary(outcomes, own, names=kind.metrics)
+        for name, own in predictions.items()
+    }
+    # Zero predicts no direction, which is not the same as a wrong one.
+    values[kind.reference]["directional_accuracy"] = math.nan
     measured = {
-        name: {m: Estimate(own[m], standard_error(replicates[name][m])) for m in metrics.NAMES}
+        name: {m: Estimate(own[m], standard_error(replicates[name][m])) for m in kind.metrics}
         for name, own in values.items()
     }
-    for run in used:
-        own = predictions[run.model]
-        spread = float(np.std(own) / np.std(outcomes.realised))
-        found = suspicions(measured[run.model], own, spread)
-        warnings += [f"{run.model}: {line}" for line in found]
+    for model in models:
+        found = _suspicions(measured[model], candles, model)
+        warnings += [f"{model}: {line}" for line in found]
     return Comparison(
         runs=tuple(used),
         candles=candles,
         baseline=baseline,
         metrics=measured,
         differences={
-            name: {
-                m: Estimate(
-                    values[name][m] - values[baseline][m],
-                    standard_error(replicates[name][m] - replicates[baseline][m]),
-                )
-                for m in COMPARED
-            }
+            name: _differences(baseline, name, values, replicates, [*kind.compared, "mae"])
             for name in names
             if name != baseline
         },
@@ -113,6 +113,27 @@ def compare(runs: Sequence[ModelRun], baseline: str, n_replicates: int) -> Compa
         },
         warnings=(*warnings, *_few_in_common(used, candles)),
     )
+
+
+def _suspicions(found: Mapping[str, Estimate], candles: pd.DataFrame, model: str) -> Iterator[str]:
+    spread = np.std(predictions_of(candles, model)) / np.std(outcomes_of(candles).realised)
+    return suspicions(found, candles[model].to_numpy(), float(spread))
+
+
+def _differences(
+    baseline: str,
+    name: str,
+    values: Mapping[str, Mapping[str, float]],
+    replicates: Mapping[str, Mapping[str, FloatArray]],
+    compared: Sequence[str],
+) -> dict[str, Estimate]:
+    return {
+        m: Estimate(
+            values[name][m] - values[baseline][m],
+            standard_error(replicates[name][m] - replicates[baseline][m]),
+        )
+        for m in compared
+    }
 
 
 def common_candles(runs: Sequence[ModelRun]) -> pd.DataFrame:
@@ -132,7 +153,7 @@ def common_candles(runs: Sequence[ModelRun]) -> pd.DataFrame:
     if common.empty:
         raise ValueError("The models have no candle in common: were they run on one timerange?")
     first = runs[0].stored
-    known = first.evaluated.set_index(["pair", "date"])[[*Outcomes._fields, *LINES]]
+    known = first.evaluated.set_index(["pair", "date"])[["origin", *Outcomes._fields, *LINES]]
     common = common.join(known).reset_index()
     beside = [*(name for run in runs for name in members_of(run)), *LINES]
     common = common.drop(columns=[name for name in beside if common[name].isna().any()])
@@ -171,10 +192,11 @@ def _few_in_common(runs: Sequence[ModelRun], candles: pd.DataFrame) -> list[str]
 
 def findings(comparison: Comparison) -> list[str]:
     """Say what is significant, that is over two standard errors, and what is not."""
-    lines = [_against_zero(name, comparison.metrics[name]) for name in comparison.models]
+    kind = comparison.kind
+    lines = [_against_reference(name, kind, comparison.metrics[name]) for name in comparison.models]
     others = [name for name in comparison.models if name in comparison.differences]
     lines += [
-        _against_baseline(name, comparison.baseline, comparison.differences[name])
+        _against_baseline(name, comparison.baseline, kind, comparison.differences[name])
         for name in others
     ]
     n_tests = 2 * len(comparison.models) + 2 * len(others)
@@ -186,27 +208,32 @@ def findings(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _against_zero(name: str, found: Mapping[str, Estimate]) -> str:
-    r2, ic = found["r2_against_zero"], found["next_ic"]
+def _against_reference(name: str, kind: Kind, found: Mapping[str, Estimate]) -> str:
+    r2, order = found["r2_against_zero"], found[kind.order]
     if math.isnan(r2.error):
-        return f"{name}: too few candles to tell it from predicting zero."
+        return f"{name}: too few candles to tell it from predicting {kind.reference}."
     size = r2.phrase("better than", "worse than", "not distinguishable from")
-    said = ic.phrase("agrees with", "is opposite to", "has no significant relation to")
+    said = order.phrase("agrees with", "is opposite to", "has no significant relation to")
     return (
-        f"{name} is {size} predicting zero (R² {in_words(r2)}), and what it predicts {said} the "
-        f"returns (next IC {in_words(ic)})."
+        f"{name} is {size} predicting {kind.reference} (R² {in_words(r2)}), and what it predicts "
+        f"{said} {_happened(kind)} ({kind.heading(kind.order)} {in_words(order)})."
     )
 
 
-def _against_baseline(name: str, baseline: str, found: Mapping[str, Estimate]) -> str:
-    r2, ic = found["r2_against_zero"], found["next_ic"]
+def _happened(kind: Kind) -> str:
+    return "the labels" if kind == OTHER else "the returns"
+
+
+def _against_baseline(name: str, baseline: str, kind: Kind, found: Mapping[str, Estimate]) -> str:
+    r2, order = found["r2_against_zero"], found[kind.order]
     if math.isnan(r2.error):
         return f"{name} and {baseline}: too few candles to compare them."
     size = r2.phrase("is more exact than", "is less exact than", "is about as exact as")
-    said = ic.phrase("knows more", "knows less", "knows neither more nor less")
+    said = order.phrase("knows more", "knows less", "knows neither more nor less")
+    of = "the order of the labels" if kind == OTHER else "the next candle"
     return (
-        f"{name} {size} {baseline} (R² {_signed(r2)}) and {said} of the next candle "
-        f"(next IC {_signed(ic)}), on the same candles."
+        f"{name} {size} {baseline} (R² {_signed(r2)}) and {said} of {of} "
+        f"({kind.heading(kind.order)} {_signed(order)}), on the same candles."
     )
 
 
@@ -215,8 +242,8 @@ def _signed(estimate: Estimate) -> str:
 
 
 def lead(comparison: Comparison) -> str:
-    """Say in one line what was compared, on what, and who beats zero."""
-    first = comparison.runs[0].stored
+    """Say in one line what was compared, on what, and who beats the reference."""
+    first, reference = comparison.runs[0].stored, comparison.kind.reference
     dates = comparison.candles["date"]
     pairs = ", ".join(sorted(comparison.candles["pair"].unique()))
     winners = [
@@ -225,19 +252,27 @@ def lead(comparison: Comparison) -> str:
         if (r2 := comparison.metrics[name]["r2_against_zero"]).differs_from(0) and r2.value > 0
     ]
     beats = (
-        f"Better than predicting zero, beyond their error: {', '.join(winners)}."
+        f"Better than predicting {reference}, beyond their error: {', '.join(winners)}."
         if winners
-        else "None is better than predicting zero beyond its error."
+        else f"None is better than predicting {reference} beyond its error."
     )
+    return (
+        f"{len(comparison.models)} models predicted {first.target} of {pairs} ({first.timeframe} "
+        f"candles) on the same {len(comparison.candles):,} candles, {dates.min():%Y-%m-%d} to "
+        f"{dates.max():%Y-%m-%d}, with the same features and slices. {beats} {_adding(comparison)}"
+    ).strip()
+
+
+def _adding(comparison: Comparison) -> str:
+    """Say which models add to one line of reversal, which is of returns."""
+    if comparison.kind == OTHER:
+        return ""
     adding = [
         name
         for name, found in comparison.beyond.items()
         if found.differs_from(0) and found.value > 0
     ]
     return (
-        f"{len(comparison.models)} models predicted {first.target} of {pairs} ({first.timeframe} "
-        f"candles) on the same {len(comparison.candles):,} candles, {dates.min():%Y-%m-%d} to "
-        f"{dates.max():%Y-%m-%d}, with the same features and slices. {beats} "
         f"{', '.join(adding) or 'None'} adds to one line of reversal, minus the return of the last "
         "24 candles, beyond its error."
     )
@@ -245,28 +280,31 @@ def lead(comparison: Comparison) -> str:
 
 def markdown_table(comparison: Comparison) -> str:
     """Return the table as it stands in a README."""
-    header = (
-        "| model | R² vs zero | scaled IC | next IC | direction | RMSE | Δ R² | Δ next IC | trades "
-        "| profit | training | prediction |"
-    )
-    lines = [header, "|---|" + "---:|" * 11]
+    kind = comparison.kind
+    shown = [name for name in kind.metrics if name != "mae"]
+    headings = ["model", *map(kind.heading, shown), "Δ R²", f"Δ {kind.heading(kind.order)}"]
+    headings += ["trades", "profit", "training", "prediction"]
+    lines = [f"| {' | '.join(headings)} |", "|---|" + "---:|" * (len(headings) - 1)]
     by_name = {run.model: run for run in comparison.runs}
     for name, found in comparison.metrics.items():
         difference = comparison.differences.get(name, {})
         cells = [
-            in_words(found["r2_against_zero"]),
-            in_words(found["scaled_ic"]),
-            in_words(found["next_ic"]),
-            _percent(found["directional_accuracy"], 1),
-            _percent(found["rmse"], 3),
+            *(_cell(kind, metric, found[metric]) for metric in shown),
             *(
                 _signed(difference[m]) if m in difference else "–"
-                for m in ("r2_against_zero", "next_ic")
+                for m in ("r2_against_zero", kind.order)
             ),
             *(_side_notes(by_name[name]) if name in by_name else ["–"] * 4),
         ]
         lines.append(f"| {' | '.join([name, *cells])} |")
     return "\n".join(lines)
+
+
+def _cell(kind: Kind, metric: str, found: Estimate) -> str:
+    digits = {"directional_accuracy": 1, "rmse": 3}
+    if kind == OTHER or metric not in digits:  # whose unit is not known
+        return in_words(found)
+    return _percent(found, digits[metric])
 
 
 def _percent(estimate: Estimate, digits: int) -> str:

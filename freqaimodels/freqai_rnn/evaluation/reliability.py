@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..columns import INTERVAL_COLUMNS
 from .backtests.predictions import StoredRun
+from .kinds import RETURN
 from .uncertainty import Bootstrap, Estimate, FloatArray, GroupMeans
 
 N_TENTHS = 10
@@ -100,7 +101,9 @@ def measure_reliability(run: StoredRun, n_replicates: int) -> Reliability | None
     bootstrap = Bootstrap(run.label_period_candles, n_replicates)
     coverage = _Groups(bootstrap, _held(rows), rows["candle"].to_numpy())
     known = rows[rows["volatility"] > 0]
-    tenths, gained = _tenths(rows, bootstrap)
+    # confidence is of a direction, which another label has not
+    directed = rows if run.kind == RETURN else rows.iloc[:0]
+    tenths, gained = _tenths(directed, bootstrap)
     return Reliability(
         aimed=float(aimed),
         n_candles=len(rows),

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from .. import metrics
-from .backtests.predictions import StoredRun, outcomes_of
+from .backtests.predictions import StoredRun, outcomes_of, predictions_of
 from .reversal import LINES
 from .uncertainty import Bootstrap, Estimate, standard_error
 
-COMPARED = ("r2_against_zero", "scaled_ic", "next_ic")
 ENSEMBLE = "ensemble"
 MODEL = "the model"
 
@@ -22,7 +21,7 @@ class RivalScore(NamedTuple):
     """What one column of predictions is worth, and what the run's own adds to it.
 
     :ivar weight: of a member of an ensemble, the mean over the trainings; else NaN.
-    :ivar metrics: the names in ``COMPARED``.
+    :ivar metrics: those by which models are compared, see ``Kind.compared``.
     :ivar added: the run's own minus this one, paired: one bootstrap serves both.
     """
 
@@ -66,22 +65,26 @@ def _score_beside(
     if not names or len(rows) < 2:
         return []
     outcomes = outcomes_of(rows)
-    predictions = {own: rows["predicted"].to_numpy()}
-    predictions |= {name: rows[name].to_numpy() for name in names}
-    bootstrap = Bootstrap(run.label_period_candles, n_replicates)
+    predictions = {own: predictions_of(rows)}
+    predictions |= {name: predictions_of(rows, name) for name in names}
+    compared = run.kind.compared
+    bootstrap = Bootstrap(run.label_period_candles, n_replicates, names=compared)
     drawn = bootstrap.replicates(outcomes, predictions, rows["candle"].to_numpy())
-    values = {name: metrics.summary(outcomes, found) for name, found in predictions.items()}
+    values = {
+        name: metrics.summary(outcomes, found, names=compared)
+        for name, found in predictions.items()
+    }
     return [
         RivalScore(
             name,
             float("nan"),
-            {m: Estimate(values[name][m], standard_error(drawn[name][m])) for m in COMPARED},
+            {m: Estimate(values[name][m], standard_error(drawn[name][m])) for m in compared},
             {
                 m: Estimate(
                     values[own][m] - values[name][m],
                     standard_error(drawn[own][m] - drawn[name][m]),
                 )
-                for m in COMPARED
+                for m in compared
             },
         )
         for name in predictions

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .. import metrics
 from ..metrics import ic_beyond
-from .backtests.predictions import StoredRun, outcomes_of
+from .backtests.predictions import StoredRun, outcomes_of, predictions_of
+from .kinds import OTHER, RETURN, Kind
 from .reversal import LINE
 from .uncertainty import Bootstrap, Estimate, FloatArray
 
@@ -72,13 +72,13 @@ def score_run(run: StoredRun, n_replicates: int, *, show_progress: bool = True) 
 
     :param n_replicates: of the bootstrap.
     """
-    bootstrap = Bootstrap(run.label_period_candles, n_replicates)
+    bootstrap = Bootstrap(run.label_period_candles, n_replicates, names=run.kind.metrics)
     groups = list(_groups(run.candles))
     progress = tqdm(
         groups, desc=f"Errors of {run.model}", unit="score", disable=None if show_progress else True
     )
     return [
-        score(rows, bootstrap, scope=scope, pair=pair, trained=trained)
+        score(rows, bootstrap, kind=run.kind, scope=scope, pair=pair, trained=trained)
         for scope, pair, trained, rows in progress
     ]
 
@@ -87,6 +87,7 @@ def score(
     candles: pd.DataFrame,
     bootstrap: Bootstrap,
     *,
+    kind: Kind = RETURN,
     scope: str = OVERALL,
     pair: str = "",
     trained: pd.Timestamp | None = None,
@@ -94,12 +95,13 @@ def score(
     """Score predictions.
 
     :param candles: as in ``StoredRun.candles``.
+    :param bootstrap: of the metrics of the kind.
     """
     rows = candles[candles["used"] & candles["realised"].notna()]
     outcomes = outcomes_of(rows)
-    predicted = rows["predicted"].to_numpy()
+    predicted = predictions_of(rows)
     if len(rows) < 2:
-        estimates = dict.fromkeys(metrics.NAMES, Estimate(np.nan, np.nan))
+        estimates = dict.fromkeys(kind.metrics, Estimate(np.nan, np.nan))
         spread = np.nan
     else:
         estimates = bootstrap.estimate(outcomes, predicted, rows["candle"].to_numpy())
@@ -116,7 +118,7 @@ def score(
         used=float(candles["used"].mean()),
         spread=spread,
         metrics=estimates,
-        warnings=tuple(_warnings(estimates, predicted, spread)),
+        warnings=tuple(_warnings(estimates, rows["predicted"].to_numpy(), spread, kind)),
     )
 
 
@@ -133,7 +135,7 @@ def _groups(
 
 
 def _warnings(
-    estimates: dict[str, Estimate], predicted: FloatArray, spread: float
+    estimates: dict[str, Estimate], predicted: FloatArray, spread: float, kind: Kind
 ) -> Iterator[str]:
     if len(predicted) < 2:
         yield "No predictions to evaluate."
@@ -141,7 +143,9 @@ def _warnings(
     yield from suspicions(estimates, predicted, spread)
     r2 = estimates["r2_against_zero"]
     if r2.value < -2 * r2.error:
-        yield f"Worse than predicting zero by more than its error (R² {in_words(r2)})."
+        yield (
+            f"Worse than predicting {kind.reference} by more than its error (R² {in_words(r2)})."
+        )
 
 
 def suspicions(
@@ -151,8 +155,8 @@ def suspicions(
 
     :param spread: of the predictions / that of the labels.
     """
-    found = estimates["scaled_ic"]
-    if found.value - 2 * found.error > TOO_GOOD:  # never, where the error is not known
+    found = estimates.get("scaled_ic")
+    if found and found.value - 2 * found.error > TOO_GOOD:  # never, where the error is not known
         yield (
             f"Too good to be true: a scaled IC of {in_words(found)}. Look for a feature that "
             "contains the label or a later candle."
@@ -182,20 +186,21 @@ def verdict(run: StoredRun, overall: Score, beyond: Estimate) -> str:
     return (
         f"{run.model} predicted {run.target} of {named} ({run.timeframe} candles) "
         f"{overall.n_evaluated:,} times from {overall.first:%Y-%m-%d} to {overall.last:%Y-%m-%d}, "
-        f"each time by a model trained before that. {judgement(overall)} {_beyond(beyond)}"
+        f"each time by a model trained before that. {judgement(run, overall)} {_beyond(beyond)}"
     ).strip()
 
 
-def judgement(overall: Score) -> str:
-    """Say whether the predictions say anything about what came, and whether they beat zero."""
-    r2, ic, next_ic = (
-        overall.metrics[name] for name in ("r2_against_zero", "scaled_ic", "next_ic")
-    )
+def judgement(run: StoredRun, overall: Score) -> str:
+    """Say whether the predictions say anything about what came, and beat their reference."""
+    r2, reference = overall.metrics["r2_against_zero"], run.kind.reference
     if np.isnan(r2.value):
         return "There is nothing to evaluate."
     if np.isnan(r2.error):
-        return f"That is too little to tell it from chance (R² against zero {in_words(r2)})."
+        return f"That is too little to tell it from chance (R² against {reference} {in_words(r2)})."
     size = r2.phrase("better than", "worse than", "no better and no worse, within error, than")
+    if run.kind == OTHER:
+        return _judgement_of_another(run, overall, size)
+    ic, next_ic = (overall.metrics[name] for name in ("scaled_ic", "next_ic"))
     sharper = ic if np.isnan(next_ic.error) else next_ic  # half the error: nothing overlaps
     said = sharper.phrase(
         "do agree with what happened",
@@ -205,6 +210,21 @@ def judgement(overall: Score) -> str:
     return (
         f"Its predictions {said} (scaled IC {in_words(ic)}; against the next candle alone "
         f"{in_words(next_ic)}). As numbers they are {size} predicting zero (R² {in_words(r2)})."
+    )
+
+
+def _judgement_of_another(run: StoredRun, overall: Score, size: str) -> str:
+    rank = overall.metrics["rank_correlation"]
+    said = rank.phrase(
+        "rank the candles better than chance",
+        "rank the candles worse than chance",
+        "rank the candles no better than chance",
+    )
+    return (
+        f"Its predictions {said} (rank correlation {in_words(rank)}). As numbers they are {size} "
+        f"predicting {run.kind.reference} (R² {in_words(overall.metrics['r2_against_zero'])}). "
+        f"{run.label} is not the return of the closing price over label_period_candles = "
+        f"{run.label_period_candles} candles, so direction, reversal and costs are left out."
     )
 
 
@@ -218,7 +238,7 @@ def beyond_line(candles: pd.DataFrame, column: str, bootstrap: Bootstrap) -> Est
     if len(rows) < 2:
         return Estimate(np.nan, np.nan)
     outcomes = outcomes_of(rows)
-    predicted, line = (rows[name].to_numpy() for name in (column, LINE))
+    predicted, line = predictions_of(rows, column), predictions_of(rows, LINE)
     return bootstrap.estimate_of(
         lambda drawn: np.asarray(ic_beyond(outcomes, predicted, line, drawn)),
         rows["candle"].to_numpy(),

@@ -112,12 +112,14 @@ class Bootstrap:
     """The same draws for every model and metric, so that differences have errors too.
 
     :param label_period_candles: candles over which a label reaches; sets the block length.
+    :param names: of the metrics to measure.
     """
 
     label_period_candles: int
     n_replicates: int = N_REPLICATES
     seed: int = 0
     rows_at_once: int = ROWS_AT_ONCE
+    names: tuple[str, ...] = metrics.NAMES
 
     def replicates(
         self,
@@ -136,11 +138,11 @@ class Bootstrap:
         parts: dict[str, list[dict[str, FloatArray]]] = {name: [] for name in predictions}
         for weights in self.weights(np.asarray(candle)):
             for name, predicted in predictions.items():
-                parts[name].append(metrics.summary(outcomes, predicted, weights))
+                parts[name].append(metrics.summary(outcomes, predicted, weights, self.names))
         return {
             name: {
                 metric: np.concatenate([part[metric] for part in done] or [np.empty(0)])
-                for metric in metrics.NAMES
+                for metric in self.names
             }
             for name, done in parts.items()
         }
@@ -150,10 +152,8 @@ class Bootstrap:
     ) -> dict[str, Estimate]:
         """Return every metric with its standard error; arguments as in ``replicates``."""
         replicates = self.replicates(outcomes, {"": predicted}, candle)[""]
-        values = metrics.summary(outcomes, predicted)
-        return {
-            name: Estimate(values[name], standard_error(replicates[name])) for name in metrics.NAMES
-        }
+        values = metrics.summary(outcomes, predicted, names=self.names)
+        return {name: Estimate(values[name], standard_error(replicates[name])) for name in values}
 
     def estimate_of(self, score: Callable[[FloatArray], FloatArray], candle: IntArray) -> Estimate:
         """Return any score with its standard error.

@@ -14,14 +14,16 @@ from freqtrade.configuration import Configuration
 from freqtrade.configuration.config_validation import validate_config_consistency
 from freqtrade.data.dataprovider import DataProvider
 from freqtrade.enums import RunMode
-from freqtrade.exceptions import OperationalException, StrategyError
+from freqtrade.exceptions import StrategyError
 from freqtrade.exchange import Exchange, timeframe_to_seconds
+from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from freqtrade.strategy.interface import IStrategy
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
 from ..estimators.base import CandleRegressor
+from ..host.exceptions import as_value_error
 from ..host.kitchen import StrictKitchen
 from ..settings.model_settings import estimator_from_config
 from ..settings.strategy_parameters import network_candidates, network_values
@@ -130,19 +132,13 @@ def expectation(
     :param options: of freqtrade's command line, such as ``timerange``; None for those not given.
     :raises ValueError: for what freqtrade would refuse, and for a model not of this package.
     """
-    arguments: dict[str, Any] = {"config": [str(path) for path in files]}
-    if user_data is not None:
-        arguments["user_data_dir"] = str(user_data)
     runmode = RunMode.BACKTEST if is_backtest else RunMode.DRY_RUN
-    arguments |= {name: value for name, value in options.items() if value is not None}
-    try:
-        config = Configuration(arguments, runmode).get_config()
+    with as_value_error():
+        config = read_config(files, user_data, runmode, options)
         # before the validation, as freqtrade does: the strategy's timeframe goes into config here
         strategy = StrategyResolver.load_strategy(config)
         validate_config_consistency(config)
-        model = _model_class(config)
-    except OperationalException as error:
-        raise ValueError(str(error)) from error
+        model = _own_model_class(config)
     start(strategy, config)
     configured = config["freqai"].get("model_training_parameters", {})
     estimator = estimator_from_config(config, model.prototype)
@@ -151,6 +147,20 @@ def expectation(
     (estimator,) = network_candidates(estimator, values, configured).values()
     settings = shaping_settings(config, estimator)
     return Expectation(config, model, estimator, settings, strategy)
+
+
+def read_config(
+    files: Sequence[Path],
+    user_data: Path | None,
+    runmode: RunMode,
+    options: Mapping[str, str | None],
+) -> dict[str, Any]:
+    """Read configuration files as freqtrade does; arguments as of ``expectation``."""
+    arguments: dict[str, Any] = {"config": [str(path) for path in files]}
+    if user_data is not None:
+        arguments["user_data_dir"] = str(user_data)
+    arguments |= {name: value for name, value in options.items() if value is not None}
+    return dict(Configuration(arguments, runmode).get_config())
 
 
 def start(strategy: IStrategy, config: dict[str, Any]) -> None:
@@ -188,7 +198,7 @@ def _exchange(config: dict[str, Any]) -> Exchange | None:
         return None
 
 
-def _model_class(config: Mapping[str, Any]) -> type[RecurrentFreqaiModel]:
+def model_class(config: Mapping[str, Any]) -> type[IFreqaiModel]:
     """Return the class of the configured model; an instance would make its folder too."""
     name = config.get("freqaimodel")
     if not config.get("freqai") or not name:
@@ -204,9 +214,15 @@ def _model_class(config: Mapping[str, Any]) -> type[RecurrentFreqaiModel]:
     model = next((one for one in found if one is not None), None)
     if model is None:
         raise ValueError(f"There is no freqaimodel {name}: set freqaimodel_path to its folder.")
+    return cast(type[IFreqaiModel], model)
+
+
+def _own_model_class(config: Mapping[str, Any]) -> type[RecurrentFreqaiModel]:
+    model = model_class(config)
     if not issubclass(model, RecurrentFreqaiModel):
         raise ValueError(
-            f"freqaimodel must be one of this package, such as LSTMRegressor, got {name}: FreqAI's "
-            "own models note neither settings nor checksum, so they cannot be checked."
+            f"freqaimodel must be one of this package, such as LSTMRegressor, got "
+            f"{model.__name__}: FreqAI's own models note neither settings nor checksum, so they "
+            "cannot be checked."
         )
-    return cast(type[RecurrentFreqaiModel], model)
+    return model

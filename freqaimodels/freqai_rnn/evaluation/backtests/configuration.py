@@ -112,18 +112,6 @@ def read_timerange(timerange: str) -> tuple[pd.Timestamp | None, pd.Timestamp | 
     return first, stop
 
 
-def label_definitions(arguments: Sequence[str]) -> dict[str, str]:
-    """Return definitions by label from ``NAME=DEFINITION``.
-
-    :raises ValueError: without an equals sign.
-    """
-    for argument in arguments:
-        if "=" not in argument:
-            raise ValueError(f"--label must be NAME=DEFINITION, got {argument!r}.")
-    parts = (argument.rpartition("=") for argument in arguments)
-    return {name: definition for name, _, definition in parts}
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object as freqtrade does: comments and trailing commas are allowed.
 

@@ -6,9 +6,8 @@ FreqAI's files are enough, so it works for every FreqAI regressor.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,19 @@ import numpy as np
 import pandas as pd
 
 from ...columns import detail_column
-from ...metrics import Outcomes
+from ...metrics import FloatArray, Outcomes
 from ...store.stored_models import HISTORY, METADATA, StoredModel
+from ..kinds import OTHER, RETURN, Kind
+from ..reversal import LINES
+from .candles import stored_candles
 from .configuration import Configuration, candle_length, read_json
 from .realised import (
-    IN_WORDS,
-    definitions_for,
+    Prepare,
+    labels_to_evaluate,
     lines_by_date,
     outcomes_by_date,
-    read_closes,
     realised_labels,
+    return_in_words,
     training_mismatch,
 )
 from .results import BacktestResult, last_backtest, predictions_folder
@@ -65,10 +67,13 @@ class TrainedSlice:
 class StoredRun:
     """The predictions of one label by the models of one identifier.
 
+    :ivar return_in_words: which return the label is; nothing for another label.
     :ivar candles: a row per predicted candle and pair: pair, trained, date, candle (number on the
-        time axis), predicted, realised (NaN where the future is not known), used (do_predict 1);
-        the fields of ``metrics.Outcomes``; what each line of ``reversal.LINES`` predicts; and the
-        columns of ``predict_in_detail`` by their names, such as that of a member.
+        time axis), predicted, used (do_predict 1), origin (what scores take out of label and
+        prediction: 0 for a return, else the mean of the training labels); the fields of
+        ``metrics.Outcomes``, of which ``realised`` is NaN where the future is not known; what each
+        line of ``reversal.LINES`` predicts of a return; and the columns of ``predict_in_detail`` by
+        their names, such as that of a member.
     :ivar settings: the ``freqai`` section of the run.
     :ivar command: that repeats the run; empty if not known.
     :ivar result: freqtrade's summary of the trades; empty if not known.
@@ -78,7 +83,7 @@ class StoredRun:
     folder: Path
     model: str
     label: str
-    definition: str
+    return_in_words: str
     timeframe: str
     label_period_candles: int
     candles: pd.DataFrame
@@ -89,9 +94,14 @@ class StoredRun:
     warnings: tuple[str, ...] = ()
 
     @property
+    def kind(self) -> Kind:
+        """Return the scores of the label."""
+        return RETURN if self.return_in_words else OTHER
+
+    @property
     def target(self) -> str:
         """Return the label in words."""
-        return IN_WORDS[self.definition].format(self.label_period_candles)
+        return self.return_in_words or f"the label {self.label}"
 
     @property
     def evaluated(self) -> pd.DataFrame:
@@ -104,20 +114,28 @@ def outcomes_of(candles: pd.DataFrame) -> Outcomes:
 
     :param candles: as in ``StoredRun.candles``, with a known future.
     """
-    return Outcomes(*(candles[name].to_numpy(np.float64) for name in Outcomes._fields))
+    found = Outcomes(*(candles[name].to_numpy(np.float64) for name in Outcomes._fields))
+    return found._replace(realised=found.realised - candles["origin"].to_numpy())
+
+
+def predictions_of(candles: pd.DataFrame, column: str = "predicted") -> FloatArray:
+    """Return predictions to be scored against ``outcomes_of`` the same candles."""
+    return np.asarray(candles[column] - candles["origin"], dtype=np.float64)
 
 
 def read_runs(
     configuration: Configuration,
     identifier: str,
-    labels: Mapping[str, str],
+    prepare: Prepare,
+    labels: Sequence[str] = (),
     timerange: tuple[pd.Timestamp | None, pd.Timestamp | None] = (None, None),
     results: Path | None = None,
 ) -> list[StoredRun]:
     """Read the predictions of an identifier, one run per label.
 
     :param identifier: of FreqAI; may go on with ``/settings-…``, else the latest settings count.
-    :param labels: definition by label to evaluate; empty takes all of them.
+    :param prepare: called with the settings and the strategy that the backtest had.
+    :param labels: to evaluate; empty takes all of them.
     :param timerange: first candle, and the first one too late; None for no limit.
     :param results: folder of backtest results; None takes that of the user folder.
     :raises FileNotFoundError: if there are no predictions.
@@ -127,37 +145,49 @@ def read_runs(
     settings, timeframe, pairs = _recorded_settings(folder, configuration)
     candle = candle_length(timeframe)
     stored, warnings = read_predictions(folder, pairs, timerange, candle)
-    # FreqAI stores a mean beside each label, and beside nothing else
-    names = [name for name in stored.columns if f"{name}_mean" in stored.columns]
+    names = labels_to_evaluate(_labels_of(stored), labels)
     results = results or configuration.user_data / "backtest_results"
     result = last_backtest(results, identifier.split("/settings-")[0])
+    candles = _candles_of(stored, configuration, timeframe)
+    closes = {pair: frame.set_index("date")["close"] for pair, frame in candles.items()}
+    strategy = {"strategy": result.strategy} if result.strategy else {}
+    prepared = prepare({"freqai": settings, "timeframe": timeframe, **strategy})
+    realised = realised_labels(prepared, candles, names)
     horizon = int(settings["feature_parameters"]["label_period_candles"])
-    closes = {
-        pair: read_closes(configuration.datadir, pair, timeframe, configuration.trading_mode)
+    runs = []
+    for label in names:
+        happened = {pair: found[label] for pair, found in realised.items()}
+        run = StoredRun(
+            identifier=identifier,
+            folder=folder,
+            model=_model_name(folder, result),
+            label=label,
+            return_in_words=return_in_words(closes, happened, horizon),
+            timeframe=timeframe,
+            label_period_candles=horizon,
+            candles=_predicted(stored, label, candle),
+            slices=_read_slices(folder, stored),
+            settings=settings,
+            command=result.command,
+            result=result.summary,
+            warnings=(*warnings, *_mismatches(stored, label, happened, settings)),
+        )
+        runs.append(replace(run, candles=_with_realised(run, closes, happened)))
+    return runs
+
+
+def _labels_of(stored: pd.DataFrame) -> list[str]:
+    # FreqAI stores a mean beside each label, and beside nothing else
+    return [str(name) for name in stored if f"{name}_mean" in stored]
+
+
+def _candles_of(
+    stored: pd.DataFrame, configuration: Configuration, timeframe: str
+) -> dict[str, pd.DataFrame]:
+    return {
+        pair: stored_candles(configuration.datadir, pair, timeframe, configuration.trading_mode)
         for pair in stored["pair"].unique()
     }
-    slices = _read_slices(folder, stored)
-    runs = []
-    for label, definition in definitions_for(names, labels).items():
-        realised = {pair: realised_labels(c, definition, horizon) for pair, c in closes.items()}
-        runs.append(
-            StoredRun(
-                identifier=identifier,
-                folder=folder,
-                model=_model_name(folder, result),
-                label=label,
-                definition=definition,
-                timeframe=timeframe,
-                label_period_candles=horizon,
-                candles=_with_realised(stored, label, closes, realised, settings, candle),
-                slices=slices,
-                settings=settings,
-                command=result.command,
-                result=result.summary,
-                warnings=(*warnings, *_mismatches(stored, label, realised, settings)),
-            )
-        )
-    return runs
 
 
 def _recorded_settings(
@@ -214,17 +244,8 @@ def _model_name(folder: Path, result: BacktestResult) -> str:
     return "FreqAI model"
 
 
-def _with_realised(
-    stored: pd.DataFrame,
-    label: str,
-    closes: Mapping[str, pd.Series],
-    realised: Mapping[str, pd.Series],
-    settings: Mapping[str, Any],
-    candle: pd.Timedelta,
-) -> pd.DataFrame:
-    # FreqAI's own &-return_mean begins with &, so it is none of these
-    prefix = detail_column(label, "")
-    details = stored.filter(regex=f"^{re.escape(prefix)}")
+def _predicted(stored: pd.DataFrame, label: str, candle: pd.Timedelta) -> pd.DataFrame:
+    """Return what was predicted of a label, with the columns that stand beside it."""
     rows = pd.DataFrame(
         {
             "pair": stored["pair"],
@@ -233,12 +254,29 @@ def _with_realised(
             "candle": ((stored["date"] - stored["date"].min()) // candle).astype(np.int64),
             "predicted": stored[label].astype(np.float64),
             "used": (stored["do_predict"] == 1) & np.isfinite(stored[label]),
+            "origin": stored[f"{label}_mean"].astype(np.float64),
         }
-    ).join(details.rename(columns=lambda name: name[len(prefix) :]))
-    horizon = int(settings["feature_parameters"]["label_period_candles"])
-    train_period = pd.Timedelta(days=float(settings["train_period_days"]))
+    )
+    own, *prefixes = (detail_column(name, "") for name in (label, *_labels_of(stored)))
+    # return_4_low is beside &-return_4, though &-return has the prefix return_ too
+    others = tuple(prefix for prefix in prefixes if len(prefix) > len(own))
+    # FreqAI's own &-return_mean begins with &, so it is none of these
+    details = [
+        name for name in map(str, stored) if name.startswith(own) and not name.startswith(others)
+    ]
+    return rows.join(stored[details].rename(columns=lambda name: name[len(own) :]))
+
+
+def _with_realised(
+    run: StoredRun,
+    closes: Mapping[str, pd.Series],
+    realised: Mapping[str, pd.Series],
+) -> pd.DataFrame:
+    """Return the candles of a run with what became of its predictions, and their origin."""
+    horizon = run.label_period_candles
+    train_period = pd.Timedelta(days=float(run.settings["train_period_days"]))
     known = []
-    for pair, part in stored.groupby("pair"):
+    for pair, part in run.candles.groupby("pair"):
         close, labels = closes[str(pair)], realised[str(pair)]
         outcomes = outcomes_by_date(close, labels, horizon)
         for end, dates in part.groupby("trained")["date"]:
@@ -246,7 +284,11 @@ def _with_realised(
             lines = lines_by_date(close, labels, horizon, (trained - train_period, trained))
             found = outcomes.join(lines).reindex(dates)
             known.append(found.set_axis(dates.index))
-    return rows.join(pd.concat(known))
+    rows = run.candles.join(pd.concat(known))
+    if run.kind == RETURN:
+        return rows.assign(origin=0.0)
+    # moves, their volatility and their reversal are of returns
+    return rows.assign(**dict.fromkeys(("volatility", "next_move", *LINES), np.nan))
 
 
 def _mismatches(
@@ -268,7 +310,7 @@ def _mismatches(
     if abs(worst - 1) <= MISMATCH:
         return []
     return [
-        f"{label} as computed here spreads {worst:.2f} times as far as the labels FreqAI was "
-        "trained on: the strategy seems to define it otherwise, and then no number here is right. "
-        "Give its definition with --label."
+        f"{label} as the strategy computes it now spreads {worst:.2f} times as far as the labels "
+        "that FreqAI was trained on, so no number here is right. Undo the change of the strategy, "
+        "or run the backtest again."
     ]

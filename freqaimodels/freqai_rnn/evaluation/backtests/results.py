@@ -18,6 +18,7 @@ class BacktestResult(NamedTuple):
     """The backtest that used an identifier last."""
 
     model: str
+    strategy: str
     command: str
     summary: Mapping[str, Any]
 
@@ -74,8 +75,8 @@ def last_backtest(results: Path, identifier: str) -> BacktestResult:
             # as configured: the folder of the settings is in a copy of the configuration only
             if summary.get("freqai_identifier") == identifier:
                 model = str(summary.get("freqaimodel") or "")
-                return BacktestResult(model, _command(config, name, model, summary), summary)
-    return BacktestResult("", "", {})
+                return BacktestResult(model, name, _command(config, name, model, summary), summary)
+    return BacktestResult("", "", "", {})
 
 
 def _command(

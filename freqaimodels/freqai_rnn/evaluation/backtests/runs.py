@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,8 +20,11 @@ from typing import Any
 from tqdm import tqdm
 
 from ... import __version__
-from .configuration import Configuration, read_json, read_timerange
+from .candles import stored_candles
+from .configuration import Configuration, candle_length, read_json, read_timerange
 from .predictions import StoredRun, read_runs
+from .realised import Prepare, labels_to_evaluate
+from .stored import require_one_pair_per_coin
 
 DEFAULT_SETTINGS = Path(__file__).with_name("compare.json")
 LEFT_OUT = ("api_server", "discord", "telegram", "webhook", "log_config")
@@ -110,18 +114,52 @@ def strategy_code(configuration: Configuration, strategy: str) -> str:
     return ""
 
 
+def require_evaluable(
+    configuration: Configuration,
+    config: Mapping[str, Any],
+    prepare: Prepare,
+    label: str | None,
+) -> None:
+    """Refuse before a backtest what it would refuse, and what could not be evaluated after it.
+
+    The labels of one pair are computed: they have the same names for all pairs.
+
+    :param config: of ``model_configuration``.
+    :param label: as for ``run_model``.
+    :raises ValueError: for pairs that share a coin, a model or settings that freqtrade would not
+        start, and a label that is not there.
+    """
+    require_one_pair_per_coin(configuration.pairs)
+    model = {name: config[name] for name in ("freqai", "freqaimodel", "freqaimodel_path")}
+    prepared = prepare(model)
+    prepared.require_model()
+    candle_length(prepared.timeframe)
+    for pair in configuration.pairs:
+        with suppress(FileNotFoundError):  # freqtrade goes on with the other pairs
+            candles = stored_candles(
+                configuration.datadir, pair, prepared.timeframe, configuration.trading_mode
+            )
+            labels_to_evaluate([*prepared.labels(pair, candles)], _wanted(label))
+            return
+
+
+def _wanted(label: str | None) -> list[str]:
+    return [] if label is None else [label]
+
+
 def run_model(
     configuration: Configuration,
     config: Mapping[str, Any],
     settings: Mapping[str, Any],
-    labels: Mapping[str, str],
+    prepare: Prepare,
+    label: str | None,
     timerange: str,
-    model_path: Path,
 ) -> ModelRun:
     """Run one backtest and read what it left.
 
     :param config: of ``model_configuration``.
-    :param model_path: folder of these models, used if the configuration names none.
+    :param prepare: as for ``read_runs``.
+    :param label: to evaluate; None takes the first one.
     :raises ValueError: if it left no predictions.
     """
     model, identifier = str(config["freqaimodel"]), str(config["freqai"]["identifier"])
@@ -135,15 +173,15 @@ def run_model(
     command += ["--freqaimodel", model, "--cache", "none", "--export", "trades"]
     command += ["--backtest-directory", str(folder), "--logfile", str(log)]
     command += ["--timerange", timerange] if timerange else []
-    if not config.get("freqaimodel_path"):
-        command += ["--freqaimodel-path", str(model_path)]
     # freqtrade appends to its log
     start, offset = time.monotonic(), log.stat().st_size if log.is_file() else 0
     _run(command, log, offset, model)
     seconds = time.monotonic() - start
     new = _text(log, offset)
     try:
-        stored = read_runs(configuration, identifier, labels, read_timerange(timerange), folder)[0]
+        stored = read_runs(
+            configuration, identifier, prepare, _wanted(label), read_timerange(timerange), folder
+        )[0]
     except FileNotFoundError as error:
         raise ValueError(
             f"{model} left no predictions. {_last_errors(new)}(All of {log}.)"

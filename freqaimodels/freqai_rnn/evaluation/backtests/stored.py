@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -53,6 +54,25 @@ def read_predictions(
     return newest, warnings + _gaps(newest, candle)
 
 
+def require_one_pair_per_coin(pairs: Sequence[str]) -> None:
+    """Refuse pairs whose predictions cannot be told apart.
+
+    :raises ValueError: naming the pairs of a coin.
+    """
+    for coin in dict.fromkeys(map(_coin, pairs)):
+        found = sorted({pair for pair in pairs if _coin(pair) == coin})
+        if len(found) > 1:
+            raise ValueError(
+                f"Prediction files name a coin only, and {', '.join(found)} share one. Evaluate "
+                "them one at a time."
+            )
+
+
+def _coin(pair: str) -> str:
+    """Return what FreqAI's file names have of a pair: the coin alone, in small letters."""
+    return pair.split("/")[0].lower()
+
+
 def _gaps(stored: pd.DataFrame, candle: pd.Timedelta) -> list[str]:
     """Return a warning per pair with gaps: a slice whose training failed has no predictions."""
     n_expected = int((stored["date"].max() - stored["date"].min()) // candle) + 1
@@ -65,8 +85,7 @@ def _gaps(stored: pd.DataFrame, candle: pd.Timedelta) -> list[str]:
 
 
 def _pair_of(coin: str, pairs: list[str], path: Path) -> str:
-    # FreqAI's file names have the coin alone, in small letters
-    found = {pair for pair in pairs if pair.split("/")[0].lower() == coin}
+    found = {pair for pair in pairs if _coin(pair) == coin}
     if len(found) != 1:
         raise ValueError(
             f"{path} holds predictions for {coin.upper()}, which must belong to one pair of the "

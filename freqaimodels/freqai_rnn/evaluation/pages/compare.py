@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
@@ -11,35 +11,30 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ..backtests.configuration import Configuration
-from ..backtests.runs import (
-    DEFAULT_SETTINGS,
-    model_configuration,
-    read_settings,
-    run_model,
-    strategy_code,
-)
-from ..comparison import COMPARED, Comparison, as_mapping, compare, findings, lead
+from ..backtests.configuration import Configuration, read_timerange
+from ..backtests.realised import Prepare
+from ..backtests.runs import model_configuration, require_evaluable, run_model, strategy_code
+from ..comparison import Comparison, as_mapping, compare, findings, lead
+from ..kinds import RETURN
 from ..uncertainty import N_REPLICATES
 from .figures import COLOURS, MAX_POINTS, Chart, style
 from .html import NOTHING, Box, Cell, Charts, Column, Heading, Part, Table, estimate, number, page
+from .metrics import metric_cells, metric_columns
 from .record import run_record, write_page
-from .report import EXPLANATION, METRIC_COLUMNS, metric_cells
+from .report import EXPLANATION
 
 COLUMNS = (
-    Column("model", is_text=True),
-    *METRIC_COLUMNS,
     Column("do_predict", "share of its own candles with do_predict 1"),
     Column("training s", "seconds, all pairs and slices"),
     Column("prediction s", "likewise"),
 )
-DIFFERENCE_COLUMNS = (
-    Column("model", is_text=True),
-    Column("Δ R² vs zero", "above 0: smaller squared error than the baseline"),
-    Column("Δ scaled IC", "above 0: agrees better with the labels than the baseline"),
-    Column("Δ next IC", "above 0: agrees better with the next candle than the baseline"),
-    Column("Δ MAE", "below 0: smaller absolute error than the baseline"),
-)
+DIFFERENCES = {
+    "r2_against_zero": "above 0: smaller squared error than the baseline",
+    "scaled_ic": "above 0: agrees better with the labels than the baseline",
+    "next_ic": "above 0: agrees better with the next candle than the baseline",
+    "rank_correlation": "above 0: ranks the candles better than the baseline",
+    "mae": "below 0: smaller absolute error than the baseline",
+}
 TRADE_COLUMNS = (
     Column("model", is_text=True),
     Column("trades"),
@@ -50,34 +45,38 @@ TRADE_COLUMNS = (
 
 def run_comparison(
     configuration: Configuration,
-    models: Sequence[str] | None,
+    settings: Mapping[str, Mapping[str, Any]],
+    prepare: Prepare,
     *,
-    settings: Path | None,
     baseline: str,
-    labels: Mapping[str, str],
+    label: str | None,
     timerange: str,
-    model_path: Path,
     output: Path,
     n_replicates: int = N_REPLICATES,
     say: Callable[[str], None],
 ) -> tuple[Comparison, list[Path]]:
     """Backtest every model, compare them, and write the page and the numbers.
 
-    :param models: names of FreqAI models; None takes all of the settings file.
-    :param settings: file of settings per model; None takes the shipped one.
-    :param model_path: folder of these models.
+    :param settings: by model, as ``read_settings`` returns them.
+    :param prepare: as for ``read_runs``.
+    :param label: as for ``run_model``.
     :param say: told of every finished backtest.
     :return: the comparison and the files written.
-    :raises ValueError: if a model has no settings or leaves no predictions.
+    :raises ValueError: if a model leaves no predictions; all else is refused before any training.
     """
-    chosen = read_settings(settings or DEFAULT_SETTINGS, models)
     strategy = str(configuration.content.get("strategy", ""))
     code = strategy_code(configuration, strategy)
     timerange = timerange or str(configuration.content.get("timerange", ""))
+    read_timerange(timerange)
+    configs = {
+        model: model_configuration(configuration, model, own, code)
+        for model, own in settings.items()
+    }
+    for config in configs.values():
+        require_evaluable(configuration, config, prepare, label)
     runs = []
-    for model, own in chosen.items():
-        config = model_configuration(configuration, model, own, code)
-        runs.append(run_model(configuration, config, own, labels, timerange, model_path))
+    for model, config in configs.items():
+        runs.append(run_model(configuration, config, settings[model], prepare, label, timerange))
         say(f"{model}: {runs[-1].n_models} models, {runs[-1].seconds:.0f} s")
     comparison = compare(runs, baseline, n_replicates)
     created = datetime.now(UTC)
@@ -120,26 +119,34 @@ def _numbers(comparison: Comparison) -> Box:
         rows.append(
             [
                 Cell(name, name),
-                *metric_cells(found),
+                *metric_cells(comparison.kind, found),
                 number(float(run.stored.candles["used"].mean()), ".1%") if run else NOTHING,
                 number(run.train_seconds, ".1f") if run else NOTHING,
                 number(run.prediction_seconds, ".2f") if run else NOTHING,
             ]
         )
-    return Box("The numbers, on the same candles", EXPLANATION, table=Table(COLUMNS, rows))
+    columns = [Column("model", is_text=True), *metric_columns(comparison.kind), *COLUMNS]
+    return Box("The numbers, on the same candles", EXPLANATION, table=Table(columns, rows))
 
 
 def _differences(comparison: Comparison) -> Box:
+    kind = comparison.kind
+    names = [*kind.compared, "mae"]
+    columns = [Column(f"Δ {kind.heading(name)}", DIFFERENCES[name]) for name in names]
     rows = [
         [
             Cell(name, name),
-            *(estimate(found[metric], ".3f", mark=True) for metric in COMPARED[:-1]),
-            estimate(found[COMPARED[-1]], ".4%"),
+            *(estimate(found[metric], ".3f", mark=True) for metric in kind.compared),
+            estimate(found["mae"], ".4%" if kind == RETURN else ".4g"),
         ]
         for name, found in comparison.differences.items()
     ]
     text = "Model minus baseline, candle by candle, so the error is that of the difference itself."
-    return Box(f"Against {comparison.baseline}", text, table=Table(DIFFERENCE_COLUMNS, rows))
+    return Box(
+        f"Against {comparison.baseline}",
+        text,
+        table=Table([Column("model", is_text=True), *columns], rows),
+    )
 
 
 def _trades(comparison: Comparison) -> Box:
@@ -165,22 +172,24 @@ def _trades(comparison: Comparison) -> Box:
 
 
 def forest(comparison: Comparison) -> Chart:
-    """Draw the next-candle IC of every model, member and line with two standard errors."""
-    figure = go.Figure()
+    """Draw the sharpest score of every model, member and line with two standard errors."""
+    figure, kind = go.Figure(), comparison.kind
+    heading = kind.heading(kind.order)
     names = [*reversed([*comparison.models, *comparison.untrained])]
-    found = [comparison.metrics[name]["next_ic"] for name in names]
+    found = [comparison.metrics[name][kind.order] for name in names]
     figure.add_scatter(
         x=[one.value for one in found],
         y=[escape(name) for name in names],
         mode="markers",
         marker={"size": 11, "color": COLOURS[0]},
         error_x={"type": "data", "array": [2 * one.error for one in found], "color": "#475569"},
-        hovertemplate="%{y}<br>next IC %{x:.3f} ± %{error_x.array:.3f}<extra></extra>",
+        hovertemplate="%{y}<br>" + heading + " %{x:.3f} ± %{error_x.array:.3f}<extra></extra>",
     )
     figure.add_vline(x=0, line={"color": "#475569", "dash": "dash"})
-    figure.update_xaxes(title_text="next IC")
+    figure.update_xaxes(title_text=heading)
+    of = "the next candle" if kind == RETURN else "the order of the labels"
     return Chart(
-        "Who knows something of the next candle?",
+        f"Who knows something of {of}?",
         "Whiskers are two standard errors: one that crosses the dashed line shows nothing.",
         style(figure, 340),
         size="half",
@@ -188,12 +197,13 @@ def forest(comparison: Comparison) -> Chart:
 
 
 def saved_error(comparison: Comparison) -> Chart:
-    """Draw the squared error saved against predicting zero, summed up over time."""
-    candles = comparison.candles.sort_values("date")
-    total = float((candles["realised"] ** 2).sum())
+    """Draw the squared error saved against the reference, summed up over time."""
+    candles, reference = comparison.candles.sort_values("date"), comparison.kind.reference
+    squares = (candles["realised"] - candles["origin"]) ** 2
+    total = float(squares.sum())
     figure = go.Figure()
     for i, name in enumerate(comparison.models):
-        saved = candles["realised"] ** 2 - (candles["realised"] - candles[name]) ** 2
+        saved = squares - (candles["realised"] - candles[name]) ** 2
         line = saved.groupby(candles["date"]).sum().cumsum() / total
         line = line.iloc[:: -(-len(line) // MAX_POINTS)]
         figure.add_scatter(
@@ -205,10 +215,11 @@ def saved_error(comparison: Comparison) -> Chart:
             hovertemplate="%{x}<br>%{y:.4f}",
         )
     figure.add_hline(y=0, line={"color": "#475569", "dash": "dash"})
-    figure.update_yaxes(title_text="R² vs zero, summed up")
+    figure.update_yaxes(title_text=f"R² vs {reference}, summed up")
     return Chart(
-        "When did they gain or lose against predicting zero?",
-        "A line that falls loses squared error to predicting zero; its end is the R² of the table.",
+        f"When did they gain or lose against predicting {reference}?",
+        f"A line that falls loses squared error to predicting {reference}; its end is the R² of "
+        "the table.",
         style(figure, 340),
         size="half",
     )

@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 
 from ..backtests.configuration import candle_length
 from ..backtests.predictions import StoredRun
+from ..kinds import RETURN
 from ..scores import PER_MODEL, Score
 from ..uncertainty import Bootstrap, Estimate, FloatArray
 
@@ -38,7 +39,7 @@ class Chart(NamedTuple):
 
 def charts(run: StoredRun, scores: Sequence[Score], n_replicates: int) -> list[Chart]:
     """Return all charts of a run that have something to show."""
-    found = [ic_over_time(scores)]
+    found = [order_over_time(run, scores)]
     if run.evaluated["predicted"].nunique() >= N_GROUPS:
         found += [by_decile(run, n_replicates), cloud(run)]
     found.append(over_time(run))
@@ -62,26 +63,32 @@ def style(figure: go.Figure, height: int) -> go.Figure:
     return figure
 
 
-def ic_over_time(scores: Sequence[Score]) -> Chart:
-    """Draw a bar per trained model, with two standard errors."""
-    figure = go.Figure()
+def unit(run: StoredRun) -> str:
+    """Return plotly's format of a label: returns are shares, of others the unit is not known."""
+    return ".2%" if run.kind == RETURN else ".4~g"
+
+
+def order_over_time(run: StoredRun, scores: Sequence[Score]) -> Chart:
+    """Draw the sharpest score of every trained model, with two standard errors."""
+    figure, heading = go.Figure(), run.kind.heading(run.kind.order)
     models = [score for score in scores if score.scope == PER_MODEL]
     for i, pair in enumerate(sorted({score.pair for score in models})):
         own = [score for score in models if score.pair == pair]
-        estimates = [score.metrics["next_ic"] for score in own]
+        estimates = [score.metrics[run.kind.order] for score in own]
         figure.add_bar(
             name=html.escape(pair),
             x=[f"{score.first:%Y-%m-%d}" for score in own],
             y=[estimate.value for estimate in estimates],
             error_y=whiskers(estimates),
             marker_color=COLOURS[i % len(COLOURS)],
-            hovertemplate="%{x}<br>next IC %{y:.3f} ± %{error_y.array:.3f}",
+            hovertemplate="%{x}<br>" + heading + " %{y:.3f} ± %{error_y.array:.3f}",
         )
     figure.update_xaxes(type="category", title_text="first day predicted")
-    figure.update_yaxes(title_text="next IC", tickformat=".2f")
+    figure.update_yaxes(title_text=heading, tickformat=".2f")
+    later = "return of the next candle" if run.kind == RETURN else "label"
     return Chart(
-        "Next-candle information coefficient of every trained model",
-        "Does a higher prediction come before a higher return of the next candle? 0 is chance. "
+        f"{heading[0].upper()}{heading[1:]} of every trained model",
+        f"Does a higher prediction come before a higher {later}? 0 is chance. "
         "Whiskers are two standard errors: a bar whose whisker crosses 0 shows nothing.",
         style(figure, 330),
     )
@@ -106,7 +113,10 @@ def by_decile(run: StoredRun, n_replicates: int) -> Chart:
         y=realised,
         error_y=whiskers(found.estimates()),
         marker_color=REALISED,
-        hovertemplate="tenth %{x}<br>realised %{y:.3%} ± %{error_y.array:.3%}<extra></extra>",
+        hovertemplate=(
+            f"tenth %{{x}}<br>realised %{{y:{unit(run)}}} ± %{{error_y.array:{unit(run)}}}"
+            "<extra></extra>"
+        ),
     )
     figure.add_scatter(
         name="predicted",
@@ -114,10 +124,10 @@ def by_decile(run: StoredRun, n_replicates: int) -> Chart:
         y=predicted,
         mode="lines+markers",
         line_color=PREDICTED,
-        hovertemplate="tenth %{x}<br>predicted %{y:.3%}<extra></extra>",
+        hovertemplate=f"tenth %{{x}}<br>predicted %{{y:{unit(run)}}}<extra></extra>",
     )
     figure.update_xaxes(type="category", title_text="tenth of the predictions, lowest to highest")
-    figure.update_yaxes(title_text="mean", tickformat=".2%")
+    figure.update_yaxes(title_text="mean", tickformat=unit(run))
     return Chart(
         "What happened after low and after high predictions",
         "A model that knows something has bars that rise from left to right. One that also knows "
@@ -146,20 +156,22 @@ def cloud(run: StoredRun) -> Chart:
             "cmin": -float(density.max()) / 3,  # else the sparsest dots are white
             "showscale": False,
         },
-        hovertemplate="predicted %{x:.2%}<br>realised %{y:.2%}<extra></extra>",
+        hovertemplate=(
+            f"predicted %{{x:{unit(run)}}}<br>realised %{{y:{unit(run)}}}<extra></extra>"
+        ),
         showlegend=False,
     )
-    reach = float(np.abs(x).max())
+    ends = [float(x.min()), float(x.max())]
     figure.add_scatter(
         name="prediction comes true",
-        x=[-reach, reach],
-        y=[-reach, reach],
+        x=ends,
+        y=ends,
         mode="lines",
         line={"color": REALISED, "dash": "dash", "width": 2},
         hoverinfo="skip",
     )
-    figure.update_xaxes(title_text="predicted", tickformat=".1%", nticks=8)
-    figure.update_yaxes(title_text="realised", tickformat=".1%")
+    figure.update_xaxes(title_text="predicted", tickformat=unit(run), nticks=8)
+    figure.update_yaxes(title_text="realised", tickformat=unit(run))
     part = (
         "" if len(shown) == len(rows) else f" {len(shown):,} of {len(rows):,} candles, at random."
     )
@@ -210,13 +222,13 @@ def over_time(run: StoredRun) -> Chart:
                 y=lines[name].to_numpy(dtype=np.float32),
                 mode="lines",
                 line={"color": colour, "width": 1.3},
-                hovertemplate="%{x}<br>" + name + " %{y:.2%}<extra></extra>",
+                hovertemplate=f"%{{x}}<br>{name} %{{y:{unit(run)}}}<extra></extra>",
             )
         for first in candles.groupby("trained").apply(lambda part: part.index.min()):
             figure.add_vline(
                 x=f"{first:%Y-%m-%d %H:%M}", line={"color": MUTED, "dash": "dot"}, row=row, col=1
             )
-    figure.update_yaxes(tickformat=".1%")
+    figure.update_yaxes(tickformat=unit(run))
     figure.update_annotations(font_size=13, x=0, xanchor="left")
     figure.update_layout(hovermode="x")
     thin = f" A point is the mean of {step} candles." if step > 1 else ""

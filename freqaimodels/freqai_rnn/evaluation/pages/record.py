@@ -57,7 +57,7 @@ def run_record(run: StoredRun) -> Record:
     texts = {
         "command": run.command,
         "trades": trades,
-        "label": f"{run.label}: {run.target}",
+        "label": f"{run.label}: {run.return_in_words or 'not a return'}",
         "predictions": str(run.folder),
         "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
     }
@@ -74,7 +74,7 @@ def run_as_json(run: StoredRun, scores: Sequence[Score], beyond: Estimate) -> di
         "identifier": run.identifier,
         "model": run.model,
         "label": run.label,
-        "definition": run.definition,
+        "r2_against": run.kind.reference,
         "timeframe": run.timeframe,
         "label_period_candles": run.label_period_candles,
         "verdict": verdict(run, scores[0], beyond),

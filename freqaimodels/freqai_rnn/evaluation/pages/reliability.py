@@ -21,10 +21,13 @@ def reliability_parts(found: Reliability | None, costs: Costs | None, prefix: st
     """Return what the page says of intervals and costs; nothing where there is none."""
     parts: list[Part] = []
     if found is not None:
+        direction = (
+            ", and is the direction right more often where confidence (the prediction's size in "
+            "units of its expected error) is high"
+        )
         text = (
-            "Do the intervals around predictions hold, and is the direction right more often where "
-            "confidence (the prediction's size in units of its expected error) is high? ± is one "
-            "standard error."
+            f"Do the intervals around predictions hold{direction if found.tenths else ''}? ± is "
+            "one standard error."
         )
         parts.append(Box("Reliability", text, bullets=[*findings(found)], bullets_kind="findings"))
         parts.append(Charts(_charts(found, costs), prefix))
@@ -46,10 +49,12 @@ def _coverage_by_group(found: Reliability) -> Chart:
     n_pairs = len(found.by_pair)
     rest = f" The first {MAX_PAIRS} of {n_pairs} pairs." if n_pairs > MAX_PAIRS else ""
     groups = {"all": found.coverage, **found.by_volatility, **pairs}
-    return Chart(
-        "Coverage by volatility and pair",
+    thirds = (
         "Calm, middling and wild are thirds of each pair's candles by the volatility known then. "
-        f"Dashed: what was aimed at.{rest}",
+    )
+    return Chart(
+        f"Coverage by {'volatility and ' if found.by_volatility else ''}pair",
+        f"{thirds if found.by_volatility else ''}Dashed: what was aimed at.{rest}",
         _coverage(groups, found.aimed),
         size="half",
     )

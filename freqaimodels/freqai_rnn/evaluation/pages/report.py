@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..backtests.predictions import StoredRun
 from ..costs import Costs, measure_costs
+from ..kinds import RETURN, Kind
 from ..reliability import Reliability, measure_reliability
 from ..rivals import RivalScore, score_lines, score_members
 from ..scores import OVERALL, Score, beyond_line, score_run, verdict
 from ..uncertainty import N_REPLICATES, Bootstrap, Estimate
 from .figures import PREDICTED, REALISED, charts
-from .html import Box, Cell, Charts, Column, Heading, Part, Table, estimate, number, page
+from .html import Box, Cell, Charts, Column, Heading, Part, Table, number, page
 from .losses import loss_curves
+from .metrics import metric_cells, metric_columns
 from .record import run_as_json, run_record, write_page
 from .reliability import reliability_parts
 from .rivals import lines_parts, members_parts
 
-METRIC_COLUMNS = (
-    Column("R² vs zero", "share of squared error saved against predicting zero; below 0 is worse"),
-    Column(
-        "scaled IC",
-        "correlation about 0 of prediction and label, each in units of the volatility known then",
-    ),
-    Column("next IC", "the same against the next candle's return alone: half the error"),
-    Column("direction", "directional accuracy: share of moves whose sign was predicted"),
-    Column("RMSE", "root mean squared error"),
-    Column("MAE", "mean absolute error"),
-)
 COLUMNS = (
     Column("run", "model, identifier and label", is_text=True),
     Column("pair", is_text=True),
     Column("from", "first candle predicted", is_text=True),
     Column("candles", "with a prediction and a known future"),
     Column("do_predict", "share of the candles with do_predict 1"),
-    *METRIC_COLUMNS,
-    Column("spread", "standard deviation of the predictions / that of what happened"),
 )
+SPREAD = Column("spread", "standard deviation of the predictions / that of what happened")
 EXPLANATION = (
     "± is one standard error, from a moving-block bootstrap: neighbouring labels overlap, so "
     "errors that count every candle as independent would be too small. Colour: over two errors "
@@ -85,7 +75,7 @@ def _measure(run: StoredRun, n_replicates: int) -> Measured:
         score_lines(run, n_replicates),
         score_members(run, n_replicates),
         measure_reliability(run, n_replicates),
-        measure_costs(run, scores[0].metrics["scaled_ic"]),
+        measure_costs(run, scores[0].metrics["scaled_ic"]) if run.kind == RETURN else None,
     )
 
 
@@ -102,7 +92,9 @@ def _as_json(one: Measured) -> dict[str, Any]:
 def report_page(measured: Sequence[Measured], n_replicates: int, created: datetime) -> str:
     """Return the page about one or several runs."""
     runs, scores = [one.run for one in measured], [one.scores for one in measured]
-    parts: list[Part] = [*_warnings(runs, scores), _numbers(runs, scores)]
+    parts: list[Part] = [*_warnings(runs, scores)]
+    for kind in dict.fromkeys(run.kind for run in runs):
+        parts.append(_numbers([one for one in measured if one.run.kind == kind], len(runs) > 1))
     for i, one in enumerate(measured):
         run = one.run
         if len(runs) > 1:
@@ -154,19 +146,23 @@ def _where(score: Score) -> str:
     return f"{score.pair} {score.first:%Y-%m-%d}" if score.trained is not None else score.pair
 
 
-def _numbers(runs: Sequence[StoredRun], scores: Sequence[Sequence[Score]]) -> Box:
+def _numbers(measured: Sequence[Measured], with_names: bool) -> Box:
+    """Return the scores of runs of one kind."""
+    kind = measured[0].run.kind
+    columns = [*COLUMNS, *metric_columns(kind), SPREAD]
     rows: list[list[Cell]] = []
     strong: list[int] = []
-    for run, found in zip(runs, scores, strict=True):
-        for score in found:
+    for one in measured:
+        name = _name(one.run)
+        for score in one.scores:
             if score.scope == OVERALL:
                 strong.append(len(rows))
-            rows.append([Cell(_name(run), _name(run)), *_row(score)])
-    first = 0 if len(runs) > 1 else 1  # one name needs no column
+            rows.append([Cell(name, name), *_row(kind, score)])
+    first = 0 if with_names else 1  # one name needs no column
     return Box(
         "The numbers: overall, per pair, per trained model",
         EXPLANATION,
-        table=Table(COLUMNS[first:], [row[first:] for row in rows], strong),
+        table=Table(columns[first:], [row[first:] for row in rows], strong),
     )
 
 
@@ -174,28 +170,15 @@ def _name(run: StoredRun) -> str:
     return f"{run.model} {run.identifier} {run.label}"
 
 
-def _row(score: Score) -> list[Cell]:
-    found = score.metrics
+def _row(kind: Kind, score: Score) -> list[Cell]:
     first = f"{score.first:%Y-%m-%d}"
     return [
         Cell(score.pair or "all", score.pair),
         Cell(first if score.trained is not None else "all", first if score.trained else ""),
         number(score.n_evaluated, ",d"),
         number(score.used, ".1%"),
-        *metric_cells(found),
+        *metric_cells(kind, score.metrics),
         number(score.spread, ".2f"),
-    ]
-
-
-def metric_cells(found: Mapping[str, Estimate]) -> list[Cell]:
-    """Return the metrics as cells, in the order of ``METRIC_COLUMNS``."""
-    return [
-        estimate(found["r2_against_zero"], mark=True),
-        estimate(found["scaled_ic"], mark=True),
-        estimate(found["next_ic"], mark=True),
-        estimate(found["directional_accuracy"], ".1%"),
-        estimate(found["rmse"], ".3%"),
-        estimate(found["mae"], ".3%"),
     ]
 
 

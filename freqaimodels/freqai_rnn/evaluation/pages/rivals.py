@@ -8,17 +8,13 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from ..backtests.predictions import StoredRun
+from ..kinds import RETURN, Kind
 from ..rivals import RivalScore, weights_of
 from .figures import COLOURS, Chart, style
 from .html import NOTHING, Box, Cell, Charts, Column, Part, Table, estimate, number
+from .metrics import HINTS
 
-SCORES = (
-    Column("R² vs zero", "share of squared error saved against predicting zero"),
-    Column("scaled IC", "correlation about 0, in units of the volatility known at the candle"),
-    Column("next IC", "the same against the next candle's return alone"),
-)
 PAIRED = "paired: the error is that of the difference"
-FORMS = {"r2_against_zero": ".4f", "scaled_ic": ".3f", "next_ic": ".3f"}
 
 
 def lines_parts(scores: Sequence[RivalScore]) -> list[Part]:
@@ -31,7 +27,13 @@ def lines_parts(scores: Sequence[RivalScore]) -> list[Part]:
         "exponential average of 50. A model that is not ahead of them is not worth its training. "
         "± is one standard error."
     )
-    return [Box("Beside one line of reversal", text, table=_table("predictions", "model", scores))]
+    return [
+        Box(
+            "Beside one line of reversal",
+            text,
+            table=_table("predictions", "model", RETURN, scores),
+        )
+    ]
 
 
 def members_parts(run: StoredRun, scores: Sequence[RivalScore], prefix: str) -> list[Part]:
@@ -43,27 +45,28 @@ def members_parts(run: StoredRun, scores: Sequence[RivalScore], prefix: str) -> 
         "ensemble adds to it. ± is one standard error."
     )
     return [
-        Box("Members of the ensemble", text, table=_table("member", "ensemble", scores)),
+        Box("Members of the ensemble", text, table=_table("member", "ensemble", run.kind, scores)),
         Charts([weights_over_time(run)], prefix),
     ]
 
 
-def _table(kind: str, own: str, scores: Sequence[RivalScore]) -> Table:
+def _table(what: str, own: str, kind: Kind, scores: Sequence[RivalScore]) -> Table:
     """Return a row per score, the first one that of the run's own predictions."""
     # NaN, of what is no member, does not equal itself
     weighted = any(one.weight == one.weight for one in scores)
+    forms = {name: ".4f" if name == "r2_against_zero" else ".3f" for name in kind.compared}
     columns = [
-        Column(kind, is_text=True),
+        Column(what, is_text=True),
         *([Column("weight", "mean over the trainings")] if weighted else []),
-        *SCORES,
-        *(Column(f"{own} − it, {column.heading}", PAIRED) for column in SCORES),
+        *(Column(kind.heading(name), HINTS[name]) for name in forms),
+        *(Column(f"{own} − it, {kind.heading(name)}", PAIRED) for name in forms),
     ]
     rows = []
     for i, one in enumerate(scores):
-        found = [estimate(one.metrics[name], form, mark=True) for name, form in FORMS.items()]
+        found = [estimate(one.metrics[name], form, mark=True) for name, form in forms.items()]
         added = [
             estimate(one.added[name], form, mark=True) if i else NOTHING
-            for name, form in FORMS.items()
+            for name, form in forms.items()
         ]
         weight = [number(one.weight, ".2f")] if weighted else []
         rows.append([Cell(one.name, one.name), *weight, *found, *added])

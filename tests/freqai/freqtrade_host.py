@@ -11,8 +11,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,12 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from freqtrade.configuration import Configuration
+from freqtrade.configuration import Configuration, validate_config_consistency
 from freqtrade.data.history import load_pair_history
 from freqtrade.enums import RunMode
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.main import main as freqtrade_main
 from freqtrade.resolvers import StrategyResolver
+from freqtrade.rpc.rpc import RPC
 
 from freqai_rnn.__main__ import main
 from freqai_rnn.store.trained_model import TrainedModel
@@ -67,6 +68,14 @@ SMALL: dict[str, Any] = {
             "device": "cpu",
         },
     },
+}
+API_SERVER = {
+    "enabled": True,
+    "listen_ip_address": "127.0.0.1",
+    "listen_port": 8080,
+    "username": "test",
+    "password": "test",
+    "jwt_secret_key": "0123456789abcdef" * 4,
 }
 TWO_PAIRS = {"exchange": {"pair_whitelist": ["BTC/USD", "ETH/USD"]}}
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
@@ -121,14 +130,20 @@ class Host:
             files.append(path)
         return files
 
-    def read_config(self, overlay: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The configuration as a backtest reads it."""
+    def read_config(
+        self,
+        overlay: Mapping[str, Any] | None = None,
+        runmode: RunMode = RunMode.BACKTEST,
+        **options: str,
+    ) -> dict[str, Any]:
+        """The configuration as a command reads it, a backtest unless told otherwise."""
         arguments = {
             "config": [str(path) for path in self.config(overlay)],
             "user_data_dir": str(self.user_data),
             "datadir": str(self.candles),
+            **options,
         }
-        return Configuration(arguments, RunMode.BACKTEST).get_config()
+        return Configuration(arguments, runmode).get_config()
 
     def run(
         self,
@@ -150,6 +165,16 @@ class Host:
         line += arguments
         log = _in_new_process(line, self.python) if new_process else in_this_process(line)
         return Run(log, {path.stem: pd.read_feather(path) for path in seen.glob("*.feather")})
+
+    def frequi_chart(self, timerange: str, overlay: Mapping[str, Any] | None = None) -> Run:
+        """FreqUI's chart in webserver mode: what `GET /pair_history` calls, without a server."""
+        overlay = {"api_server": API_SERVER, **(overlay or {})}
+        config = self.read_config(overlay, RunMode.WEBSERVER, timerange=timerange)
+        validate_config_consistency(config, preliminary=True)  # fills in defaults, as the server
+        with _recorded_log() as lines:
+            RPC._rpc_analysed_history_full(config, "BTC/USD", "1h", None, None, False)
+        seen = (self.user_data / "seen").glob("*.feather")
+        return Run("\n".join(lines), {path.stem: pd.read_feather(path) for path in seen})
 
     def backtest(
         self, *arguments: str, overlay: Mapping[str, Any] | None = None, new_process: bool = False
@@ -256,22 +281,31 @@ class _Lines(logging.Handler):
         self.lines.append(self.format(record))
 
 
-def in_this_process(line: list[str]) -> str:
+@contextmanager
+def _recorded_log() -> Iterator[list[str]]:
+    """The lines of the log, as they come; what freqtrade does to the root logger is undone."""
     handler, root = _Lines(), logging.getLogger()
     handlers, level = list(root.handlers), root.level
     root.addHandler(handler)
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
     try:
-        freqtrade_main(line)
-    except SystemExit:  # always; the code is 0 for most errors
-        pass
+        yield handler.lines
     finally:
         root.handlers, root.level = handlers, level
-        asyncio.get_event_loop().close()  # the exchange's: the garbage collector comes too late
-        loop.close()
-        asyncio.set_event_loop(None)
-    return "\n".join(handler.lines)
+
+
+def in_this_process(line: list[str]) -> str:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    with _recorded_log() as lines:
+        try:
+            freqtrade_main(line)
+        except SystemExit:  # always; the code is 0 for most errors
+            pass
+        finally:
+            asyncio.get_event_loop().close()  # the exchange's: the garbage collector comes too late
+            loop.close()
+            asyncio.set_event_loop(None)
+    return "\n".join(lines)
 
 
 def _in_new_process(

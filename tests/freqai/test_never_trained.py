@@ -61,6 +61,18 @@ def test_stored_predictions_are_those_of_the_same_model_file(deployed: Host):
     assert deployed.backtest(overlay=scheduled).n_trainings > 0
 
 
+def test_a_chart_shows_the_predictions_of_a_backtest_and_changes_no_file(deployed: Host):
+    assert "so they show 0" in deployed.frequi_chart(LATER, never()).log
+    assert not list((deployed.user_data / "models/live").glob("settings-*"))
+    backtest = deployed.backtest(overlay=never())
+    before = files_of(deployed.user_data / "models/live")
+    chart = deployed.frequi_chart(LATER, never())
+    pd.testing.assert_frame_equal(later(chart), later(backtest))
+    after = files_of(deployed.user_data / "models/live")
+    # FreqAI's own record of the last run
+    assert {name for name in after if after[name] != before.get(name)} <= {"run_params.json"}
+
+
 def test_a_copy_of_a_model_beside_it_is_not_looked_at(deployed: Host):
     before = later(deployed.backtest(overlay=never()))
     (model,) = (deployed.user_data / "models/live").glob("sub-train-BTC_*")

@@ -36,10 +36,6 @@ UNLISTED = (
     "%s has an open trade, but is not in pair_whitelist: nothing is predicted for it. Stoploss and "
     "ROI still close the trade."
 )
-ONLY_SHOWN = (
-    "%s: freqtrade plot-dataframe loads too few candles to train on, so nothing is trained, and "
-    "slices that no backtest has predicted show 0: run a backtest of this time range first."
-)
 
 
 class LiveFreqaiModel(IFreqaiModel):
@@ -64,7 +60,6 @@ class LiveFreqaiModel(IFreqaiModel):
         # before FreqAI's constructor, as its own drawer reads these files there
         set_damaged_files_aside(models / identifier)
         super().__init__(config=config)
-        self._only_shown: set[str] = set()
         if config["runmode"] in TRADE_MODES:
             # in place of the one that FreqAI's constructor has just made
             self.dd = drawer = open_drawer(Path(self.full_path), self.config)
@@ -79,11 +74,6 @@ class LiveFreqaiModel(IFreqaiModel):
             super().shutdown()
         finally:
             let_go(self._lock)
-
-    def _tell_only_shown(self, pair: str) -> None:
-        if pair not in self._only_shown:
-            self._only_shown.add(pair)
-            logger.warning(ONLY_SHOWN, pair)
 
     def start_live(
         self,

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
-from freqtrade.enums import TRADE_MODES, RunMode
+from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
@@ -45,6 +45,7 @@ from ..training.period_trainer import PeriodTrainer
 from ..training.periods_ahead import PeriodsAhead
 from ..training.pipelines import Pipelines, standardise, standardised
 from ..training.single import SingleTraining
+from .charts import CHART_MODES, append_stored
 from .live import LiveFreqaiModel
 
 # The resolver's own entry leaves sys.path once the model file is imported, but unpickling and
@@ -79,6 +80,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         super().__init__(config=config)
         self.dd.model_type = "pytorch"  # FreqAI then calls TrainedModel.save and gives TensorBoard
         self._kind: TrainingKind | None = None
+        self._is_chart = config["runmode"] in CHART_MODES
         keep_freed_memory()
         may_be_parallel = self._may_be_parallel(parallelism)
         self.trainer = PeriodTrainer(
@@ -111,8 +113,17 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         dk: FreqaiDataKitchen,
         strategy: IStrategy,
     ) -> FreqaiDataKitchen:
-        """Run FreqAI's loop over the periods of a pair, with workers that are ahead of it."""
+        """Run FreqAI's loop over the periods of a pair, with workers that are ahead of it.
+
+        A chart has no loop: it shows what backtests have stored.
+        """
         kind = self.settle(strategy)
+        if self._is_chart:
+            append_stored(dataframe, dk, strategy, kind)
+            # what FreqAI does after its loop
+            self.backtesting_fit_live_predictions(dk)
+            dk.fill_predictions(dataframe)
+            return dk
         # self.dk as well as the argument: FreqAI's loop uses both
         with self._ahead.following(dataframe, dk, strategy, kind) as self.dk:
             return super().start_backtesting(dataframe, metadata, self.dk, strategy)
@@ -128,16 +139,12 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
     def train(
         self, unfiltered_df: pd.DataFrame, pair: str, dk: FreqaiDataKitchen, **kwargs: Any
-    ) -> TrainedModel | CandidateModels | None:
+    ) -> TrainedModel | CandidateModels:
         """Train on one period: one model, or in hyperopt one per candidate.
 
         :param unfiltered_df: every candle of the period, with features and labels.
-        :return: None where nothing is to be trained; FreqAI then predicts 0.
         :raises OperationalException: if nothing sensible can be learned from it.
         """
-        if self.config["runmode"] == RunMode.PLOT:
-            self._tell_only_shown(pair)
-            return None
         period = self.trainer.prepare(unfiltered_df, dk)
         model: TrainedModel | CandidateModels = self._settled.train(
             period, dk, self.get_init_model(pair)
@@ -216,7 +223,8 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         It would take the file for finished predictions once the cause is mended.
         """
         super()._append_null_backtesting_predictions(dk, dataframe_backtest)
-        dk.backtesting_results_path.unlink(missing_ok=True)  # plot-dataframe writes none
+        # another backtest of the same settings may be first
+        dk.backtesting_results_path.unlink(missing_ok=True)
 
     def _new_pipelines(self, dk: FreqaiDataKitchen) -> Pipelines:
         return Pipelines(
@@ -225,8 +233,9 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         )
 
     def _may_be_parallel(self, parallelism: Parallelism) -> bool:
-        trains_nothing = [*TRADE_MODES, RunMode.PLOT]  # or one after the other
-        if not parallelism.is_used or self.config["runmode"] in trains_nothing:
+        # a bot trains one after the other, and a chart nothing
+        is_one_by_one = self._is_chart or self.config["runmode"] in TRADE_MODES
+        if not parallelism.is_used or is_one_by_one:
             return False
         if self.continual_learning:
             logger.info(
@@ -248,7 +257,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             self.CONV_WIDTH = self._kind.sequence_length
             if interval_coverage(self.freqai_info) is not None:
                 self.CONV_WIDTH = sys.maxsize  # candles; intervals know errors since the training
-            if self._kind.folder != self.full_path:
+            if self._kind.folder != self.full_path and not self._is_chart:
                 self._move_to(self._kind.folder)
         return self._kind
 
@@ -290,12 +299,13 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         # a bot's historic_predictions.pkl, which that option reads, lies in the identifier's folder
         is_apart = not is_live and not self.config.get("freqai_backtest_live_models", False)
         if not retrains(self.freqai_info):
-            folder = deployed_folder(source, settings) if is_apart else source
+            if is_apart:
+                folder = deployed_folder(source, settings, only_read=self._is_chart)
             return DeployedTraining(source, settings, estimator.sequence_length, folder)
         if is_live:
             self._forget_other_settings(settings)
         elif is_apart:
-            folder = settings_folder(source, settings)
+            folder = settings_folder(source, settings, only_read=self._is_chart)
         return SingleTraining(
             estimator,
             self.trainer,

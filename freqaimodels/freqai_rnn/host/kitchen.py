@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy.interface import IStrategy
@@ -151,13 +150,7 @@ class BacktestKitchen(StrictKitchen):
         self.n_training_candles = int(((self._dates >= start) & (self._dates < stop)).sum())
 
     def save_backtesting_prediction(self, append_df: pd.DataFrame) -> None:
-        """Save the predictions of a slice, whole or not at all.
-
-        What plot-dataframe predicts of a part of a slice is for its page only.
-        """
-        # it would take the place of the backtest's predictions of the whole slice
-        if self.config["runmode"] == RunMode.PLOT:
-            return
+        """Save the predictions of a slice, whole or not at all."""
         self.backtesting_results_path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.backtesting_results_path, append_df.to_feather)
 

@@ -25,12 +25,17 @@ def grid_folder(identifier_folder: Path, candidates: Mapping[str, Mapping[str, A
 
 
 def settings_folder(
-    identifier_folder: Path, shaping: Mapping[str, Any], *, log_changes: bool = True
+    identifier_folder: Path,
+    shaping: Mapping[str, Any],
+    *,
+    log_changes: bool = True,
+    only_read: bool = False,
 ) -> Path:
-    """Make the folder for models and predictions of these settings, if it is not there.
+    """Return the folder for models and predictions of these settings; make it if it is not there.
 
     :param identifier_folder: FreqAI's folder of the identifier.
     :param log_changes: say what differs from the settings last used under this identifier.
+    :param only_read: make no folder, and do not mark it as the latest in use.
     """
     folder = identifier_folder / f"settings-{fingerprint(shaping)}"
     others = sorted(
@@ -52,7 +57,8 @@ def settings_folder(
             folder.name,
             latest.name,
         )
-    write_settings(folder, shaping)
+    if not only_read:
+        write_settings(folder, shaping)
     return folder
 
 

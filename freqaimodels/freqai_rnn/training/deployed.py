@@ -75,10 +75,12 @@ class DeployedTraining(TrainingKind):
         raise TypeError("Nothing is trained with deployed models.")
 
 
-def deployed_folder(source: Path, settings: Mapping[str, Any]) -> Path:
-    """Make the folder of a backtest's predictions, apart from those by other deployed models.
+def deployed_folder(source: Path, settings: Mapping[str, Any], *, only_read: bool = False) -> Path:
+    """Return the folder of a backtest's predictions, apart from those by other deployed models.
 
     :param source: FreqAI's folder of the identifier, where the models are.
+    :param only_read: as in ``settings_folder``.
     """
     checksums = {one.path.name: checksum(one.path.read_bytes()) for one in all_models(source)}
-    return settings_folder(source, {**settings, "deployed": checksums})
+    shaping = {**settings, "deployed": checksums}
+    return settings_folder(source, shaping, only_read=only_read)

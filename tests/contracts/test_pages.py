@@ -24,7 +24,9 @@ from tests.contracts.pages import (
 )
 
 from freqai_rnn import EnsembleRegressor, RecurrentRegressor
+from freqai_rnn.estimators.base import CandleRegressor
 from freqai_rnn.settings.model_settings import estimator_from_config, parallelism_from_config
+from freqai_rnn.store.pretrained import PretrainedRegressor
 
 LANGUAGES = {"sh", "powershell", "python", "json", "mermaid", "text"}
 # Where a name of the pages may come from: our code, and what of freqtrade a configuration names.
@@ -71,7 +73,13 @@ def setting_error(text: str) -> str:
     freqai["feature_parameters"] = {"label_period_candles": 4} | freqai.get(
         "feature_parameters", {}
     )
-    prototype = EnsembleRegressor() if "__" in text else RecurrentRegressor()
+    given = freqai.get("model_training_parameters", {})
+    prototype: CandleRegressor = RecurrentRegressor()
+    if "__" in text or "pooled_members" in given:
+        prototype = EnsembleRegressor()
+    elif "network" in given:
+        prototype = PretrainedRegressor()
+        given["network"] = "bundled"  # the page's is yet to be written
     try:
         estimator_from_config({"freqai": freqai}, prototype)
         parallelism_from_config(freqai)

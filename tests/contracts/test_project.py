@@ -11,6 +11,7 @@ from tests.contracts.pages import ROOT, noted
 from trove_classifiers import classifiers, deprecated_classifiers
 
 import freqai_rnn
+from freqai_rnn.freqai import OLDEST
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 TEMPLATES = sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml"))
@@ -65,6 +66,11 @@ def test_every_direct_dependency_is_pinned():
     assert wanted - pinned() == {"freqai-rnn"}
 
 
+def test_pip_accepts_the_freqtrades_that_the_model_accepts():
+    (freqtrade,) = [text for text in PROJECT["dependencies"] if normal(text) == "freqtrade"]
+    assert freqtrade.endswith(f"]>={OLDEST[0]}.{OLDEST[1]}")
+
+
 def test_the_changelog_says_whether_saved_models_load():
     """Of every release, in its first paragraph."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -96,6 +102,13 @@ def test_the_workflow_meets_the_newest_freqtrade_once_a_week():
     assert all(field.isdigit() for field in (minute, hour, weekday))
     assert not any("constraint" in command for command in commands_of("newest-freqtrade"))
     assert "pytest" in commands_of("newest-freqtrade")[-1]
+
+
+def test_the_workflow_meets_older_freqtrades_once_a_week_from_the_oldest_on():
+    oldest, *_ = JOBS["older-freqtrade"]["strategy"]["matrix"]["freqtrade"]
+    assert commands_of("older-freqtrade") == ["make test-freqtrade"]
+    assert oldest == f"{OLDEST[0]}.{OLDEST[1]}"
+    assert JOBS["older-freqtrade"]["if"] == JOBS["newest-freqtrade"]["if"]
 
 
 def test_every_job_runs_commands_of_this_repository():

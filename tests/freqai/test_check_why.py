@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
@@ -134,7 +134,7 @@ def test_predictions_that_are_not_there_are_told(host):
 
 def test_a_bot_that_has_not_written_its_predictions_yet_is_told_so(bot):
     with (bot.user_data / "models/test/historic_predictions.pkl").open("wb") as file:
-        cloudpickle.dump({}, file)
+        pickle.dump({}, file)
     done = why_command(bot, overlay=BOT)
     assert done.returncode == 1
     assert "historic_predictions.pkl must hold predictions, got none" in done.stderr
@@ -155,7 +155,7 @@ def bot(host: Host) -> Host:
     folder = host.user_data / "models/test"
     folder.mkdir(parents=True)
     with (folder / "historic_predictions.pkl").open("wb") as file:
-        cloudpickle.dump({"BTC/USD": frame}, file)
+        pickle.dump({"BTC/USD": frame}, file)
     return host
 
 

@@ -4,7 +4,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.freqai.freqtrade_host import LABEL, ROOT, Host, without_freqai_rnn
+import pytest
+from tests.freqai.freqtrade_host import LABEL, ROOT, Host, run_python, without_freqai_rnn
 
 import freqai_rnn
 
@@ -26,6 +27,27 @@ def listed_models(folder: str, python_path: str = "") -> set[str]:
 
 def test_freqtrade_lists_all_models():
     assert listed_models(str(ROOT / "freqaimodels")) == MODELS
+
+
+CALLED = """
+import sys
+import freqtrade
+freqtrade.__version__ = sys.argv.pop(1)
+from freqtrade.main import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("version", ["2026.2", "docker-2025.12-dev-1a2b3c4d"])
+def test_an_older_freqtrade_is_refused_in_one_line(host: Host, version: str):
+    def as_called(_m: str, _module: str, *line: str):
+        return run_python("-c", CALLED, version, *line)
+
+    run = Host(host.user_data, host.candles, as_called).refused_backtest(new_process=True)
+    assert run.errors == [
+        f"ERROR freqtrade: freqtrade is {version}, but freqai-rnn needs 2026.3 or newer. "
+        "Update freqtrade."
+    ]
 
 
 def test_the_package_is_imported_once(trained_host):

@@ -1,8 +1,8 @@
 """Changed settings never meet old models; contradicting ones are refused before any training."""
 
 import json
+import pickle
 
-import cloudpickle
 import pandas as pd
 import pytest
 from tests.freqai.freqtrade_host import LABEL, MIDDLE, START, STOP, one_value
@@ -76,7 +76,7 @@ def test_live_predictions_are_found_by_the_plain_identifier(host):
         {LABEL: range(len(dates)), "do_predict": 1, "date_pred": dates.as_unit("ms")}
     )
     with (folder / "historic_predictions.pkl").open("wb") as file:
-        cloudpickle.dump({"BTC/USD": live}, file)
+        pickle.dump({"BTC/USD": live}, file)
     start = {"start_dry_live_date": int(MIDDLE.timestamp())}
     (folder / "global_metadata.json").write_text(json.dumps(start))
 

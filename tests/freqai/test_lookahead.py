@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +213,8 @@ class Backtest:
         line += ["--userdir", str(host.user_data), "--datadir", str(host.candles)]
         for path in host.config(self.overlay):
             line += ["--config", str(path)]
+        # else ignored where a shell runs the tests in its background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(
             line,
             env=ENVIRONMENT,
@@ -230,7 +232,12 @@ class Backtest:
 
     def workers(self) -> list[psutil.Process]:
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "popen_loky" in " ".join(child.cmdline())]
+        workers = []
+        for child in children:
+            with suppress(psutil.NoSuchProcess):  # as one may end meanwhile
+                if "popen_loky" in " ".join(child.cmdline()):
+                    workers.append(child)
+        return workers
 
     def finished(self) -> tuple[str, Run]:
         """Its log, and what the next backtest makes of what it left."""

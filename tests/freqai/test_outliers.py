@@ -1,9 +1,9 @@
 """What FreqAI's outlier steps remove is what they remove for its own models."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
@@ -67,7 +67,7 @@ def assert_the_same_candles_validate(host: Host, pipeline: Path) -> None:
     features = host.features("BTC/USD").set_index("date")[:"2019-05-31 23:00"]
     first = len(features) - 480 + N_TRAIN
     candles = features.iloc[first : first + N_TEST].reset_index(drop=True)
-    _, inlier, _ = cloudpickle.loads(pipeline.read_bytes()).transform(candles, outlier_check=True)
+    _, inlier, _ = pickle.loads(pipeline.read_bytes()).transform(candles, outlier_check=True)
     validates = recorded(host)["validation_mask"][N_TRAIN : N_TRAIN + N_TEST]
     assert list(validates) == list(inlier == 1)
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from tests.exchange.candles import Market
 from tests.exchange.server import Exchange, Faults, serving
-from tests.live import deployments, pauses, restarts, scenarios, silences
+from tests.live import deployments, pauses, pooling, restarts, scenarios, silences
 from tests.live.host import ENSEMBLE
 from tests.live.scenarios import BotRun
 
@@ -54,6 +54,8 @@ def bot_runs(
             "use_options": pool.submit(scenarios.use_options, folder / "options", wild_url, wild),
             "slept": pool.submit(pauses.sleep, folder / "slept", late_url, late),
             "silent": pool.submit(silences.fall_silent, folder / "silent", silent_url, silent),
+            "shared": pool.submit(pooling.share, folder / "shared", exchange_url),
+            "joined later": pool.submit(pooling.join_later, folder / "joined", exchange_url),
             "deployed": pool.submit(
                 deployments.deploy_and_trade, folder / "deployed", exchange_url, markets[0]
             ),
@@ -90,6 +92,11 @@ def bot_runs(
             model=ENSEMBLE,
         )
         after_five("expired", restarts.restart, expiration_hours=0.0001)
+        running["pretrained"] = pool.submit(
+            lambda: pooling.pretrained(
+                folder / "pretrained", exchange_url, running["shared"].result()
+            )
+        )
         yield running
 
 

@@ -15,7 +15,8 @@ import pytest
 from sklearn.base import clone
 
 from freqai_rnn import RecurrentRegressor
-from freqai_rnn.estimators.fit_task import FitTask, TrainingCandles
+from freqai_rnn.estimators.fit_task import FitTask
+from freqai_rnn.estimators.training_candles import TrainingCandles
 from freqai_rnn.parallel.fits_ahead import FITS_AHEAD, FitsAhead
 from freqai_rnn.parallel.parallelism import Parallelism
 

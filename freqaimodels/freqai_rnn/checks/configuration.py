@@ -87,7 +87,9 @@ def _tell_plan(planned: Plan, findings: Findings) -> None:
             f"{periods[0].end:%Y-%m-%d} to {periods[-1].predicted_until:%Y-%m-%d}"
         )
     n_periods = max(1, len(periods))
-    trainings = f"{planned.n_trainings} ({len(pairs)} pairs × {n_periods} periods)"
+    is_shared = len(planned.trained_pairs) < len(pairs)
+    each = "one network for all pairs" if is_shared else f"{len(pairs)} pairs"
+    trainings = f"{planned.n_trainings} ({each} × {n_periods} periods)"
     if not retrains(freqai):
         trainings = 'none, as retrain is "never"'
     elif n_done := planned.n_on_disk():

@@ -15,7 +15,7 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from ..freqai.setup import Expectation
-from ..settings.model_settings import parallelism_from_config, retrains, test_size
+from ..settings.model_settings import parallelism_from_config, retrains, test_size, train_pairs
 from ..store.fingerprint import fingerprint
 from ..store.stored_models import StoredModel
 
@@ -66,11 +66,18 @@ class Plan:
         return math.ceil(whole)
 
     @property
+    def trained_pairs(self) -> list[str]:
+        """Return the pairs that are trained one by one; the first stands for all that share it."""
+        estimator, pairs = self.expected.estimator, self.expected.pairs
+        is_shared = train_pairs(self.config) is not None and estimator.pooled_part() is estimator
+        return pairs[:1] if is_shared else pairs
+
+    @property
     def n_trainings(self) -> int:
         """Return the number of trainings of the backtest, or of one round of the bot."""
         if not retrains(self.config["freqai"]):
             return 0
-        return len(self.expected.pairs) * max(1, len(self.periods))
+        return len(self.trained_pairs) * max(1, len(self.periods))
 
     @property
     def n_jobs(self) -> int:
@@ -105,7 +112,7 @@ class Plan:
         folder = self.expected.models / self.expected.identifier / name
         return sum(
             StoredModel.of(folder, pair, period.end.timestamp()).path.is_file()
-            for pair in self.expected.pairs
+            for pair in self.trained_pairs
             for period in self.periods
         )
 

@@ -16,8 +16,10 @@ from ..freqai.setup import from_disk
 from ..host.exceptions import as_value_error
 from ..host.kitchen import BacktestKitchen, Frames
 from ..settings.model_settings import PARALLELISM
+from ..store.network_file import NetworkFile
 from ..training.period_trainer import TrainingPeriod
 from ..training.periods_ahead import plain_candles, training_frame
+from ..training.pooled import PooledTrainer
 from .plan import Period, Plan
 
 
@@ -80,6 +82,7 @@ class Trial:
             if name not in PARALLELISM and name != "retrain"
         }
         config["freqai"] = {**freqai, "model_training_parameters": own}
+        self._expected, self._periods = plan.expected, plan.periods
         self._strategy = plan.expected.strategy
         self._sequence_length = plan.expected.estimator.sequence_length
         self._horizon = freqai["feature_parameters"].get("label_period_candles", 0)
@@ -122,6 +125,23 @@ class Trial:
             n_validation=int(validation.sum()),
             seconds=seconds,
         )
+
+    def network(self) -> NetworkFile:
+        """Train the common network of the first period.
+
+        :raises ValueError: if none is configured, or the training fails.
+        """
+        trainer = self._model.trainer
+        if not isinstance(trainer, PooledTrainer):
+            raise ValueError(
+                "A network file is of a network of several pairs. Set "
+                "model_training_parameters.train_pairs."
+            )
+        first = self.look(trainer.pairs[0], self._periods[0])
+        with as_value_error():
+            return trainer.network_file(
+                first.prepared, self._expected.estimator, first.kitchen, self._config["timeframe"]
+            )
 
     def train(self, period: TrialPeriod, limit_seconds: float) -> TrialTraining:
         """Train on one period, and save the model as a backtest does.

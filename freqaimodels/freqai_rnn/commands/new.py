@@ -9,7 +9,7 @@ from ..sample_data import read_sample_candles, write_sample_candles
 from .arguments import Subparsers
 from .path import freqaimodel_path
 
-MODELS = ("LSTMRegressor.py", "GRURegressor.py", "EnsembleRegressor.py")
+MODELS = ("LSTMRegressor.py", "GRURegressor.py", "EnsembleRegressor.py", "PretrainedRegressor.py")
 SHARED = (
     "config/config.json",
     "config/offline.json",

@@ -5,11 +5,12 @@ A model that is no network stands on this alone.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, ParamSpec, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from .training_candles import TrainingCandles
 
 LIKENESS = 0.72
 """Of two names, from which on one is taken for the other, misspelt; difflib's measure."""
@@ -78,6 +81,7 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
     configuration, and fits the clone; these it sets where the subclass has them:
     ``validation_gap`` (candles a label looks ahead), ``seed`` (of one fit) and ``show_progress``.
 
+    :cvar settled: settings of other models that do not count here, so they are ignored.
     :ivar sequence_length: candles that a prediction is made of, the predicted row's own included;
         a parameter, or a property that follows from others.
     :ivar summary_: what the fit did, in one line for the log.
@@ -85,6 +89,7 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
     :ivar valid_rows_: rows of ``fit`` whose targets chose among the weights; empty for none.
     """
 
+    settled: ClassVar[frozenset[str]] = frozenset()
     sequence_length: int
     summary_: str = ""
     fit_seconds_: float = 0.0
@@ -118,6 +123,37 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
         :param init_model: a fitted estimator of the same class to start from.
         :param should_stop: asked between steps; True ends ``fit`` with ``TrainingStopped``.
         """
+
+    def pooled_part(self) -> CandleRegressor:
+        """Return what is to learn from the candles of many pairs: all of it, unless said here."""
+        return self
+
+    def with_pooled(self, fitted: CandleRegressor) -> CandleRegressor:
+        """Return what is left to be fitted on the candles of one pair, with the fitted part in it.
+
+        :param fitted: ``pooled_part``, fitted, or an estimator that has it within.
+        """
+        raise TypeError(f"{type(self).__name__} has no part for {type(fitted).__name__}.")
+
+    def adapted(self, candles: TrainingCandles, rows: RowArray) -> Self:
+        """Return a copy of a fitted regressor for the candles of a pair: what it learned stays.
+
+        Only what sizes its predictions is found anew, on targets that it has not learned from.
+
+        :param candles: with the features and labels of ``fit``.
+        :param rows: of these targets, increasing; they become ``valid_rows_``.
+        """
+        own = copy.copy(self)
+        # as fit reads them
+        arrays = own.read_training_rows(candles.features, candles.targets, candles.weights)
+        own.valid_rows_ = rows
+        own._size(*arrays, candles.candle_index)
+        return own
+
+    def _size(
+        self, features: FloatArray, targets: FloatArray, weights: FloatArray, index: RowArray | None
+    ) -> None:
+        """Find what sizes the predictions, on the targets of ``valid_rows_``."""
 
     @abstractmethod
     def predict(
@@ -246,10 +282,11 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
 
 
 def with_parameters(prototype: CandleRegressor, values: Mapping[str, Any]) -> CandleRegressor:
-    """Clone an unfitted estimator and give the clone other parameters.
+    """Clone an unfitted estimator and give the clone other parameters, but for settled ones.
 
     :raises ValueError: for a name that is no parameter, or a value out of range.
     """
+    values = {name: value for name, value in values.items() if name not in prototype.settled}
     copy: CandleRegressor = clone(prototype)
     require_known(values, copy.parameter_names())
     copy.set_params(**values)

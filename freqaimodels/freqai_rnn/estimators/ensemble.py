@@ -16,12 +16,24 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import TrainingStopped
 from ..rules import Rule, one_of, or_none, real, require_rules, setting, whole
-from .base import CandleRegressor, Detail, all_or_nothing, never, row_vector, with_those_it_has
+from .base import (
+    CandleRegressor,
+    Detail,
+    FloatArray,
+    RowArray,
+    all_or_nothing,
+    never,
+    row_vector,
+    with_those_it_has,
+)
 from .calibration import known_or_none
+from .frozen import frozen
+from .intervals import FEWEST
 from .judging import JudgedSplit, Judges, exponential_weights, judge, split_with_judges
 from .recurrent import RecurrentRegressor
 from .ridge import RidgeRegressor
@@ -58,6 +70,15 @@ MEMBERS = Rule(
 )
 
 
+POOLED = ("ridge",)
+"""Of the default members: a line of all pairs orders returns better than one of each, see
+docs/explanation/ensemble.md; a network of all pairs did not."""
+NAMES = Rule(
+    "a list of members' names",
+    lambda value: isinstance(value, list | tuple) and all(isinstance(name, str) for name in value),
+)
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class EnsembleRegressor(CandleRegressor):
     """The average of the predictions of several regressors on candles.
@@ -78,6 +99,8 @@ class EnsembleRegressor(CandleRegressor):
     :param weights: "validation" weighs by exp(R² / 0.05) in the second part, "equal" alike.
     :param selection: "agreement" predicts nothing where a member is above the mean of the training
         labels and another below; None predicts everywhere.
+    :param pooled_members: names of those that learn from the candles of all pairs, where pairs
+        share what they learn; the others learn from one pair each.
     :param validation_fraction: share of the targets, the last ones, for the two parts together.
     :param validation_gap: candles around a validation target that are no training targets.
     :ivar members_: the fitted ones, by name.
@@ -90,6 +113,7 @@ class EnsembleRegressor(CandleRegressor):
     calibration: str | None = setting("evidence", or_none(one_of("evidence")))
     weights: str = setting("validation", one_of("validation", "equal"))
     selection: str | None = setting(None, or_none(one_of("agreement")))
+    pooled_members: Sequence[str] = setting(POOLED, NAMES)
     validation_fraction: float = setting(0.15, real(0, 1))
     validation_gap: int = setting(0, whole(0))
 
@@ -143,6 +167,12 @@ class EnsembleRegressor(CandleRegressor):
     def check_parameters(self) -> None:
         """Refuse members that are none, and parameters out of range, the members' too."""
         require_rules(self)
+        names = [name for name, _ in self.members]
+        unknown = [name for name in self.pooled_members if name not in names]
+        if unknown and tuple(self.pooled_members) != POOLED:
+            raise ValueError(
+                f"pooled_members must be among {', '.join(names)}, got {', '.join(unknown)}."
+            )
         for _, member in self.members:
             member.check_parameters()
 
@@ -173,6 +203,7 @@ class EnsembleRegressor(CandleRegressor):
             self.validation_fraction,
             self.validation_gap,
             row_vector("validation_mask", validation_mask, n_rows, np.bool_),
+            index,
         )
         self.members_ = self._fit_members(
             init_model,
@@ -191,6 +222,36 @@ class EnsembleRegressor(CandleRegressor):
         self.summary_ = self._summary(n_rows, split, time.perf_counter() - started)
         logger.info(self.summary_)
         return self
+
+    def pooled_part(self) -> CandleRegressor:
+        """Return an ensemble of the pooled members; all of it where none of them is left out."""
+        pooled = [(name, member) for name, member in self.members if name in self.pooled_members]
+        if len(pooled) in (0, len(self.members)):
+            return self
+        part: EnsembleRegressor = clone(self)
+        return part.set_params(members=pooled, pooled_members=[name for name, _ in pooled])
+
+    def with_pooled(self, fitted: CandleRegressor) -> CandleRegressor:
+        """Return the ensemble with its pooled members fitted, and the others not."""
+        if not isinstance(fitted, EnsembleRegressor):
+            return super().with_pooled(fitted)
+        rest: EnsembleRegressor = clone(self)
+        # one that could not be fitted there is fitted on the pair's own candles
+        there = {
+            name: frozen(member)
+            for name, member in fitted.members_.items()
+            if name in self.pooled_members
+        }
+        return rest.set_params(
+            members=[(name, there.get(name, member)) for name, member in rest.members]
+        )
+
+    def _size(
+        self, features: FloatArray, targets: FloatArray, weights: FloatArray, index: RowArray | None
+    ) -> None:
+        if len(self.valid_rows_) >= FEWEST:
+            arrays = (features, targets, weights, index)
+            self._weigh(Judges(*arrays, self.valid_rows_, self.validation_gap))
 
     def _fit_members(
         self, init_model: EnsembleRegressor | None, **data: Any

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..network.windows import BoolArray, IntArray, split_targets
+from ..network.windows import SERIES, BoolArray, IntArray, split_targets
 from .base import CandleRegressor, FloatArray
 from .calibration import Calibration, calibrate, no_calibration
 
@@ -35,25 +35,32 @@ def split_with_judges(
     validation_fraction: float,
     validation_gap: int,
     validation_mask: BoolArray | None = None,
+    candle_index: IntArray | None = None,
 ) -> JudgedSplit:
     """Cut the validation targets in two halves, in time, with a gap between.
 
     What has stopped a training and chosen its weights flatters it; the second half does not. Where
     the gap would leave nothing of the first half, there is no second one.
 
-    The parameters are those of ``split_targets``.
+    The parameters are those of ``split_targets``, and ``candle_index`` as in ``fit``: several
+    series are cut at one moment.
     """
+    n_rows = len(is_target)
+    index = np.arange(n_rows) if candle_index is None else candle_index
+    time = index % SERIES
     valid_rows = split_targets(
         is_target, validation_fraction, validation_gap, validation_mask
     ).valid_rows
     # an odd one goes to the first half
-    judging = valid_rows[(len(valid_rows) + 1) // 2 :]
+    later = np.sort(time[valid_rows])[(len(valid_rows) + 1) // 2 :]
+    judging = valid_rows[time[valid_rows] >= later[0]] if len(later) else later
     # the judges as if they validated: what is then left to train on has the gap to them
     seen = _mask(
-        split_targets(is_target, 0.0, validation_gap, _mask(judging, len(is_target))).train_rows,
-        len(is_target),
+        split_targets(is_target, 0.0, validation_gap, _mask(judging, n_rows)).train_rows, n_rows
     )
-    validates = _mask(valid_rows, len(is_target))
+    if len(later) and index[-1] >= SERIES:  # a series without judges keeps the gap to the others'
+        seen &= time + validation_gap < later[0]
+    validates = _mask(valid_rows, n_rows)
     if (seen & validates).any():
         return JudgedSplit(seen, seen & validates, judging)
     return JudgedSplit(is_target, validates, judging[:0])

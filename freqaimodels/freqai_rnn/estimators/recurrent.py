@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +31,7 @@ from ..network.windows import (
 )
 from .base import CandleRegressor, FloatArray, all_or_nothing, never, row_vector, usable_rows
 from .calibration import Calibration, calibrate, known_or_none, no_calibration
+from .intervals import FEWEST
 
 logger = logging.getLogger(__name__)
 
@@ -210,6 +211,15 @@ class RecurrentRegressor(CandleRegressor):
         self.n_train_windows_, self.n_valid_windows_ = (len(rows) for rows in split)
         self.settings_ = settings
 
+    def _size(
+        self, features: FloatArray, targets: FloatArray, weights: FloatArray, index: IntArray | None
+    ) -> None:
+        length = self.settings_.sequence_length
+        complete = complete_windows(usable_rows(features), length, index)
+        self.valid_rows_ = self.valid_rows_[complete[self.valid_rows_]]
+        if len(self.valid_rows_) >= FEWEST:
+            self.calibration_ = self._calibrate(features, targets, weights)
+
     def _calibrate(
         self, features: FloatArray, targets: FloatArray, weights: FloatArray
     ) -> Calibration:
@@ -254,6 +264,39 @@ class RecurrentRegressor(CandleRegressor):
             f"{text}; best epoch {self.best_epoch_:g} with validation loss {best:.6g} "
             f"(predicting the training mean: {baseline:.6g}){scaled}."
         )
+
+    def as_arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[np.float32]]]:
+        """Return all that a fitted regressor predicts with: facts, ready for JSON, and weights."""
+        check_is_fitted(self)
+        facts = {
+            "settings": asdict(self.settings_),
+            "n_features": self.n_features_in_,
+            "n_labels": self.n_labels_,
+            "scale": self.calibration_.scale.tolist(),
+            "scale_t": known_or_none(self.calibration_.t_value),
+            "n_windows": [self.n_train_windows_, self.n_valid_windows_],
+            "best_epoch": self.best_epoch_,
+            "is_average": self.is_average_,
+        }
+        return facts, {name: one.numpy() for name, one in self.network_.state_dict().items()}
+
+    @classmethod
+    def from_arrays(
+        cls, facts: Mapping[str, Any], weights: Mapping[str, npt.NDArray[np.float32]]
+    ) -> RecurrentRegressor:
+        """Return what ``as_arrays`` took apart; it predicts on the CPU."""
+        settings = Settings(**{**facts["settings"], "device": "cpu", "show_progress": False})
+        own = cls(**asdict(settings))
+        own.settings_, own.y_ndim_ = settings, 2
+        own.n_features_in_, own.n_labels_ = facts["n_features"], facts["n_labels"]
+        own.network_ = RecurrentNetwork(own.n_features_in_, own.n_labels_, settings).eval()
+        own.network_.load_state_dict({n: torch.from_numpy(one) for n, one in weights.items()})
+        t_values = [np.nan if value is None else value for value in facts["scale_t"]]
+        own.calibration_ = Calibration(np.array(facts["scale"]), np.array(t_values))
+        own.n_train_windows_, own.n_valid_windows_ = facts["n_windows"]
+        own.best_epoch_, own.is_average_ = facts["best_epoch"], facts["is_average"]
+        own.history_ = []
+        return own
 
     def __getstate__(self) -> dict[str, Any]:
         """Let weights travel as the bytes of ``torch.save``, to be read weights-only."""

@@ -16,7 +16,6 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
-from freqtrade.misc import is_path_in_dir
 from freqtrade.strategy.interface import IStrategy
 
 from ..errors import TrainingStopped
@@ -52,7 +51,8 @@ class LiveFreqaiModel(IFreqaiModel):
     def __init__(self, config: dict[str, Any]) -> None:
         models = Path(config["user_data_dir"]) / "models"
         identifier = config["freqai"].get("identifier", "no_id_provided")
-        if not is_path_in_dir(models / identifier, models):  # FreqAI writes before it asks this
+        # FreqAI writes before it asks this, and did not ask before 2026.9
+        if not (models / identifier).resolve().is_relative_to(models.resolve()):
             raise OperationalException(
                 f"freqai.identifier must name a folder in {models}, got {identifier!r}: "
                 "leave out '..' and the leading '/'."
@@ -154,6 +154,35 @@ class LiveFreqaiModel(IFreqaiModel):
         finally:
             if hasattr(self, "tb_logger"):
                 self.tb_logger.close()  # FreqAI leaves it open after a failure
+
+    def training_frame_of(
+        self, strategy: IStrategy, pair: str, dk: FreqaiDataKitchen
+    ) -> tuple[pd.DataFrame, FreqaiDataKitchen]:
+        """Return what ``train`` would be given for another pair now, as FreqAI prepares it."""
+        own = StrictKitchen(dk.config, True, pair)
+        _, trained, loaded = own.check_if_new_training_required(0)
+        corr, base = self.dd.get_base_and_corr_dataframes(loaded, pair, own)
+        frame = own.use_strategy_to_populate_indicators(
+            strategy, corr_dataframes=corr, base_dataframes=base, pair=pair
+        )
+        frame = own.slice_dataframe(own.buffer_timerange(trained), frame)
+        own.find_features(frame)
+        own.find_labels(frame)
+        return frame, own
+
+    def _require_candles_of(self, pairs: list[str]) -> None:
+        """Refuse pairs that a bot holds no candles of.
+
+        :raises ValueError: with their names.
+        """
+        features = self.freqai_info["feature_parameters"]
+        held = {*self.config["exchange"]["pair_whitelist"], *features["include_corr_pairlist"]}
+        missing = sorted(set(pairs) - held)
+        if missing:
+            raise ValueError(
+                f"train_pairs has {', '.join(missing)}, which the bot has no candles of. Add them "
+                "to exchange.pair_whitelist, or take them out of train_pairs."
+            )
 
     def _start_scanning(self, strategy: IStrategy) -> None:
         """Train whichever pair has waited longest, and a failed one again after a pause.

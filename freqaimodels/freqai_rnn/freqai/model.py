@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask
 from ..host.drawer import open_drawer
 from ..host.exceptions import as_operational_exception
+from ..host.kitchen import Frames
 from ..parallel.allocator import keep_freed_memory
 from ..parallel.parallelism import Parallelism
 from ..settings.model_settings import (
@@ -32,18 +34,23 @@ from ..settings.model_settings import (
     parallelism_from_config,
     require_fitting,
     retrains,
+    train_pairs,
 )
 from ..settings.strategy_parameters import network_candidates, network_values
 from ..store.changed_names import Names, require_names
 from ..store.fingerprint import shaping_settings
 from ..store.folders import settings_folder
+from ..store.network_file import NetworkFile
+from ..store.pretrained import PretrainedRegressor
 from ..store.trained_model import TrainedModel
 from ..training.candidates import CandidateModels, CandidatesTraining
 from ..training.deployed import DeployedTraining, deployed_folder
 from ..training.kind import TrainingKind
 from ..training.period_trainer import PeriodTrainer
-from ..training.periods_ahead import PeriodsAhead
+from ..training.periods_ahead import PeriodsAhead, frame_of_pair
 from ..training.pipelines import Pipelines, standardise, standardised
+from ..training.pooled import BotPooledTrainer, PooledTrainer
+from ..training.pretrained import PretrainedTrainer
 from ..training.single import SingleTraining
 from .charts import CHART_MODES, append_stored
 from .live import LiveFreqaiModel
@@ -83,15 +90,18 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         self._is_chart = config["runmode"] in CHART_MODES
         keep_freed_memory()
         may_be_parallel = self._may_be_parallel(parallelism)
+        # of each pair by itself, until the strategy says which pairs there are
         self.trainer = PeriodTrainer(
             pd.Timedelta(seconds=self.base_tf_seconds),
             self._new_pipelines,
             self.fit_task,
             show_progress=not may_be_parallel and config["runmode"] not in TRADE_MODES,
         )
+        self._frames: Frames = {}
+        self._told: set[str] = set()
         with as_operational_exception("Configuration of freqai"):
             self._ahead = PeriodsAhead(
-                parallelism if may_be_parallel else Parallelism(), self.trainer
+                parallelism if may_be_parallel else Parallelism(), self._frames
             )
 
     def start(
@@ -125,7 +135,7 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             dk.fill_predictions(dataframe)
             return dk
         # self.dk as well as the argument: FreqAI's loop uses both
-        with self._ahead.following(dataframe, dk, strategy, kind) as self.dk:
+        with self._ahead.following(dataframe, dk, strategy, kind, self.trainer) as self.dk:
             return super().start_backtesting(dataframe, metadata, self.dk, strategy)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
@@ -139,18 +149,27 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
     def train(
         self, unfiltered_df: pd.DataFrame, pair: str, dk: FreqaiDataKitchen, **kwargs: Any
-    ) -> TrainedModel | CandidateModels:
+    ) -> TrainedModel | CandidateModels | None:
         """Train on one period: one model, or in hyperopt one per candidate.
 
         :param unfiltered_df: every candle of the period, with features and labels.
+        :return: None where nothing may be predicted after it; FreqAI then predicts 0.
         :raises OperationalException: if nothing sensible can be learned from it.
         """
+        dk.training_failed = True  # until it has not
         period = self.trainer.prepare(unfiltered_df, dk)
+        reason = self.trainer.why_not(period)
+        if reason is not None:
+            if pair not in self._told:  # once, not for each slice
+                self._told.add(pair)
+                logger.warning("%s: %s", pair, reason)
+            return None
         model: TrainedModel | CandidateModels = self._settled.train(
             period, dk, self.get_init_model(pair)
         )
         # FreqAI's loop makes tb_logger before it calls train, and closes it afterwards
         model.log_losses(self.tb_logger)
+        dk.training_failed = False
         return model
 
     def fit_task(
@@ -176,10 +195,12 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
         :return: a column per label, and do_predict: 0 where the window is not complete.
         """
-        model: TrainedModel | CandidateModels = self.model
+        model: TrainedModel | CandidateModels | None = self.model
         # load_data has put the model's names there; these are the strategy's
         dk.find_features(unfiltered_df)
         dk.find_labels(unfiltered_df)
+        if model is None:  # its training failed; from 2026.7 on freqtrade does not ask then
+            return _null_predictions(len(unfiltered_df), dk)
         now = Names(dk.training_features_list, dk.label_list)
         with as_operational_exception(dk.pair):
             require_names(model.names, now, self._settled.remedy)
@@ -214,17 +235,6 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         # FreqAI loads nothing for a pair without an entry, which an interruption may have lost
         self.dd.pair_dict[dk.pair]["model_filename"] = dk.model_filename
         return True
-
-    def _append_null_backtesting_predictions(
-        self, dk: FreqaiDataKitchen, dataframe_backtest: pd.DataFrame
-    ) -> None:
-        """Return FreqAI's null predictions of a failed training, and do not keep them.
-
-        It would take the file for finished predictions once the cause is mended.
-        """
-        super()._append_null_backtesting_predictions(dk, dataframe_backtest)
-        # another backtest of the same settings may be first
-        dk.backtesting_results_path.unlink(missing_ok=True)
 
     def _new_pipelines(self, dk: FreqaiDataKitchen) -> Pipelines:
         return Pipelines(
@@ -285,6 +295,11 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
 
     def _make_kind(self, strategy: IStrategy) -> TrainingKind:
         configured = self.freqai_info.get("model_training_parameters", {})
+        pairs = train_pairs(self.config)
+        if isinstance(self._estimator, PretrainedRegressor):
+            self.trainer = self._pretrained_trainer(self._estimator.file, pairs)
+        elif pairs is not None and retrains(self.freqai_info):
+            self.trainer = self._pooled_trainer(pairs, strategy)
         values = network_values(strategy, configured)
         candidates = network_candidates(self._estimator, values, configured)
         if len(candidates) > 1:
@@ -314,6 +329,32 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
             continual_learning=self.continual_learning and not is_live,
         )
 
+    def _pooled_trainer(self, pairs: list[str], strategy: IStrategy) -> PooledTrainer:
+        horizon = self.freqai_info["feature_parameters"].get("label_period_candles", 0)
+        if self.config["runmode"] not in TRADE_MODES:
+            frame_of = partial(frame_of_pair, frames=self._frames, strategy=strategy)
+            return PooledTrainer(self.trainer, pairs, frame_of, horizon)
+        self._require_candles_of(pairs)
+        of_bot = partial(self.training_frame_of, strategy)
+        return BotPooledTrainer(self.trainer, pairs, of_bot, horizon)
+
+    def _pretrained_trainer(self, file: NetworkFile, pairs: list[str] | None) -> PretrainedTrainer:
+        if pairs is not None:
+            raise ValueError('train_pairs must be "own" where the network is trained already.')
+        horizon = self.freqai_info["feature_parameters"].get("label_period_candles", 0)
+        for name, own, wanted in (
+            ("timeframe", self.config["timeframe"], file.timeframe),
+            ("freqai.feature_parameters.label_period_candles", horizon, file.horizon),
+        ):
+            if own != wanted:
+                raise ValueError(f"{name} must be {wanted!r}, as of the network, got {own!r}.")
+        logger.info(
+            "The network learned from %s until %s, and is adapted to each pair, not trained.",
+            ", ".join(file.origin.pairs),
+            f"{file.origin.until:%Y-%m-%d %H:%M}",
+        )
+        return PretrainedTrainer(self.trainer, file)
+
     def _move_to(self, folder: Path) -> None:
         """Keep models and predictions of these settings apart from those of others."""
         # FreqAI's kitchens find their folder by the identifier in the configuration. A copy, as the
@@ -322,3 +363,13 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         self.config = {**self.config, "freqai": {**self.config["freqai"], "identifier": identifier}}
         self.full_path = folder
         self.dd = open_drawer(folder, self.config)
+
+
+def _null_predictions(
+    n_rows: int, dk: FreqaiDataKitchen
+) -> tuple[pd.DataFrame, npt.NDArray[np.int_]]:
+    """Return what freqtrade takes from 2026.7 on for a slice whose training failed."""
+    nothing = dict.fromkeys(dk.label_list, 0.0)
+    dk.data.update(labels_mean=nothing, labels_std=nothing)
+    dk.DI_values = np.zeros(n_rows)
+    return pd.DataFrame(nothing, index=range(n_rows)), np.zeros(n_rows, dtype=np.int_)

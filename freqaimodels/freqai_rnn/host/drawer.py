@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -24,6 +23,7 @@ from freqtrade.freqai.data_drawer import (
     METADATA_NUMBER_MODE,
     TRAINDF,
     FreqaiDataDrawer,
+    cloudpickle,
 )
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.utils import download_all_data_for_training

@@ -85,7 +85,10 @@ class BacktestKitchen(StrictKitchen):
 
     :param frames: candles and the same with features, by pair; for all who ask.
     :param dates: of all candles of the pair.
+    :ivar training_failed: of the current slice.
     """
+
+    training_failed = False
 
     def __init__(self, config: dict[str, Any], pair: str, frames: Frames, dates: pd.Series) -> None:
         super().__init__(config, pair=pair)
@@ -144,13 +147,20 @@ class BacktestKitchen(StrictKitchen):
     def set_new_model_names(self, pair: str, timestamp_id: int) -> None:
         """Name the files of a period, and count the candles there are to train on."""
         super().set_new_model_names(pair, timestamp_id)
+        self.training_failed = False
         stop = pd.Timestamp(timestamp_id, unit="s", tz="UTC")
         start = stop - pd.Timedelta(days=self.freqai_config["train_period_days"])
         # recorded beside the model: once more candles are on disk, it is found to be of too few
         self.n_training_candles = int(((self._dates >= start) & (self._dates < stop)).sum())
 
     def save_backtesting_prediction(self, append_df: pd.DataFrame) -> None:
-        """Save the predictions of a slice, whole or not at all."""
+        """Save the predictions of a slice, whole or not at all.
+
+        The null predictions of a failed training are for this run only.
+        """
+        # they would be taken for finished predictions in the next backtest
+        if self.training_failed:
+            return
         self.backtesting_results_path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.backtesting_results_path, append_df.to_feather)
 

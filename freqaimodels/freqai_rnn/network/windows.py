@@ -33,6 +33,10 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 
+SERIES = 2**40
+"""Between the candle numbers of two series in one fit: a number is the series' own, times this,
+plus that of the candle on a time axis that all of them share."""
+
 
 def complete_windows(
     usable: BoolArray, sequence_length: int, candle_index: IntArray | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
@@ -28,8 +29,9 @@ SHUFFLING = (
 )
 PARALLELISM = [item.name for item in fields(Parallelism)]
 RETRAIN = ("schedule", "never")
-NOT_OF_THE_MODEL = [*PARALLELISM, "retrain", "interval_coverage"]
+NOT_OF_THE_MODEL = [*PARALLELISM, "retrain", "interval_coverage", "train_pairs"]
 """Keys of ``model_training_parameters`` that are no arguments of an estimator."""
+PAIR = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9]+(:[A-Za-z0-9-]+)?")
 SECONDS_PER_DAY = 86_400
 PYTORCH_FORM = ("model_kwargs", "trainer_kwargs")
 PYTORCH_NAMES = {
@@ -52,8 +54,13 @@ def estimator_from_config(config: Mapping[str, Any], prototype: CandleRegressor)
     """
     freqai = config["freqai"]
     given = freqai.get("model_training_parameters", {})
+    settled = [name for name in given if name in prototype.settled]
+    if settled:
+        logger.info(
+            "The network of this model is trained already. Ignoring %s.", ", ".join(settled)
+        )
     own = prototype.get_params()
-    names = [*prototype.parameter_names(), *NOT_OF_THE_MODEL]
+    names = [*prototype.parameter_names(), *NOT_OF_THE_MODEL, *settled]
     _require_in_place(config, names)
     require_host_settings(config)
     _refuse_pytorch_form(given, names)
@@ -156,6 +163,31 @@ def interval_coverage(freqai: Mapping[str, Any]) -> float | None:
     rule = or_none(real(0, 1, above=True)).about("which is no intervals")
     require(f"{PLACE}.interval_coverage", value, rule)
     return None if value is None else float(value)
+
+
+def train_pairs(config: Mapping[str, Any]) -> list[str] | None:
+    """Return the pairs that one network learns from, sorted; None where each pair has its own.
+
+    ``model_training_parameters.train_pairs`` is "own", "whitelist" or a list of pairs.
+
+    :raises ValueError: for another value, a pair twice, or a pattern in place of a pair.
+    """
+    value = config["freqai"].get("model_training_parameters", {}).get("train_pairs", "own")
+    if value == "own":
+        return None
+    pairs = config["exchange"].get("pair_whitelist", []) if value == "whitelist" else value
+    is_list = isinstance(pairs, list) and all(isinstance(pair, str) for pair in pairs)
+    if not is_list or not pairs:
+        raise ValueError(
+            f'{PLACE}.train_pairs must be "own", "whitelist" or a list of pairs, got {value!r}.'
+        )
+    wrong = sorted({pair for pair in pairs if pairs.count(pair) > 1 or not PAIR.fullmatch(pair)})
+    if wrong:
+        raise ValueError(
+            f"{PLACE}.train_pairs must name each pair once and in full, got {', '.join(wrong)}: "
+            "write the pairs out."
+        )
+    return sorted(pairs)
 
 
 def require_fitting(freqai: Mapping[str, Any], sequence_length: int, candle_seconds: int) -> None:

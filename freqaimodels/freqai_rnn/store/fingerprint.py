@@ -44,19 +44,25 @@ def shaping_settings(config: Mapping[str, Any], estimator: CandleRegressor) -> d
     :param estimator: unfitted, with its parameters.
     """
     freqai = config["freqai"]
+    given = freqai.get("model_training_parameters", {})
     shaping = {key: value for key, value in freqai.items() if key not in NOT_SHAPING}
     shaping["model_training_parameters"] = {
         name: value
         for name, value in estimator.recorded_parameters().items()
         if name.rpartition("__")[2] not in NOT_SHAPING_PARAMETERS
     }
+    if given.get("train_pairs", "own") == "own":  # nothing is pooled
+        shaping["model_training_parameters"].pop("pooled_members", None)
     shaping["data_split_parameters"] = {
         "shuffle": False,  # FreqAI adds it to the configuration when it first splits
         **freqai.get("data_split_parameters", {}),
     }
     # no parameter of the estimator, yet stored predictions have columns by it
-    given = freqai.get("model_training_parameters", {})
     shaping["interval_coverage"] = given.get("interval_coverage", COVERAGE)
+    pairs = given.get("train_pairs", "own")
+    if pairs != "own":  # where each pair has its own network, others do not shape it
+        listed = config["exchange"]["pair_whitelist"] if pairs == "whitelist" else pairs
+        shaping["train_pairs"] = sorted(listed)
     shaping["timeframe"] = config["timeframe"]
     shaping["exchange"] = config["exchange"]["name"]
     shaping["trading_mode"] = config.get("trading_mode", "spot")

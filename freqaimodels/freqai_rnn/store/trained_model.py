@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from ..columns import detail_column
 from ..dates import candle_numbers, is_after, utc_dates
 from ..estimators.base import CandleRegressor
 from ..estimators.intervals import Intervals, intervals_of
+from ..estimators.pooled import chosen_inputs
 from ..files import write_atomically
 from .changed_names import Names
 from .fingerprint import describe_changes
@@ -47,6 +48,20 @@ class Predictions(NamedTuple):
     di_values: npt.NDArray[np.float64]
 
 
+class Origin(NamedTuple):
+    """What a network of several pairs has learned from.
+
+    :ivar inputs: names of its features, with ``{own}`` for the pair.
+    :ivar until: the last candle that it knows.
+    :ivar valid_from: the first candle that chose nothing of its weights.
+    """
+
+    pairs: list[str]
+    inputs: list[str]
+    until: pd.Timestamp
+    valid_from: pd.Timestamp
+
+
 @dataclass
 class TrainedModel:
     """A fitted estimator and what FreqAI keeps apart: pipelines, names, statistics, context.
@@ -60,6 +75,9 @@ class TrainedModel:
     :ivar validation: metrics by label on the validation windows, see ``measure``.
     :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
     :ivar trained_until: the training frame's last candle.
+    :ivar origin: what a network of several pairs has learned from; None for the pair alone.
+    :ivar inputs: which columns the estimator takes of what the pipeline makes of the features, None
+        for one that the pair has not; None for all.
     :ivar intervals: around predictions in the labels' own units, None where there are none.
     """
 
@@ -75,6 +93,8 @@ class TrainedModel:
     settings: Mapping[str, Any]
     train_seconds: float
     trained_until: pd.Timestamp
+    origin: Origin | None = None
+    inputs: Sequence[str | None] | None = None
     validation: dict[str, dict[str, float]] = field(default_factory=dict)
     intervals: Intervals | None = None
 
@@ -105,6 +125,8 @@ class TrainedModel:
         if n_context:  # DBSCAN judges a candle by all others that it is given
             _, inlier, _ = self.feature_pipeline.transform(raw[n_context:], outlier_check=True)
         features = scaled.to_numpy(dtype=np.float32, copy=True)
+        if self.inputs is not None:
+            features = chosen_inputs(features, list(scaled.columns), self.inputs)
         features[missing] = np.nan
         predicted, details = self.estimator.predict_in_detail(
             features, candle_index=candle_numbers(candles["date"], self.candle)
@@ -284,8 +306,10 @@ class TrainedModel:
         return model
 
 
-def read_stored(stored: StoredModel, settings: Mapping[str, Any], pair: str) -> TrainedModel:
+def read_stored(stored: StoredModel, settings: Mapping[str, Any] | None, pair: str) -> TrainedModel:
     """Read the model of a pair.
+
+    :param settings: that it must have been made with; None for any.
 
     :raises ValueError: as ``TrainedModel.read``, and if it is of another pair.
     """

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..dates import candle_numbers
-from ..estimators.fit_task import TrainingCandles
+from ..estimators.training_candles import TrainingCandles
 from ..store.changed_names import listed
 from .pipelines import Pipelines
 
@@ -18,7 +18,7 @@ def training_candles(
     data: dict[str, Any],
     pipelines: Pipelines,
     candle: pd.Timedelta,
-) -> TrainingCandles:
+) -> tuple[TrainingCandles, list[str]]:
     """Fit the pipelines on the training rows and put what comes out back in the whole frame.
 
     Rows that FreqAI filtered, or that a pipeline calls outliers, lose their target and stay.
@@ -28,6 +28,7 @@ def training_candles(
         ``train_features`` are the transformed ones, which FreqAI saves beside the model.
     :param pipelines: not yet fitted.
     :param candle: length of a candle.
+    :return: the arrays, and the names of the columns that the pipeline left or made.
     :raises ValueError: if every validation candle is an outlier.
     """
     row_of = pd.Series(np.arange(len(frame)), index=frame.index)
@@ -67,9 +68,10 @@ def training_candles(
         test_labels = data["test_labels"][usable].reset_index(drop=True)
         targets[test_rows[usable]] = pipelines.labels.transform(test_labels)[0]
         validation_mask[test_rows[usable]] = True
-    return TrainingCandles(
+    candles = TrainingCandles(
         features, targets, weights, validation_mask, candle_numbers(frame["date"], candle)
     )
+    return candles, list(scaled.columns)
 
 
 def without_infinite(frame: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, str]:

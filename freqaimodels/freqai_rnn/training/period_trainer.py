@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,11 @@ from sklearn.base import clone
 
 from ..dates import utc_dates
 from ..estimators.base import CandleRegressor
-from ..estimators.fit_task import FitTask, TrainingCandles
+from ..estimators.fit_task import FitTask
 from ..estimators.intervals import FEWEST
+from ..estimators.training_candles import TrainingCandles
 from ..host.exceptions import as_operational_exception
-from ..store.trained_model import TrainedModel
+from ..store.trained_model import Origin, TrainedModel
 from .arrays import require_values, training_candles, without_infinite
 from .pipelines import Pipelines
 from .seeds import fit_seed, numpy_seed
@@ -33,6 +34,8 @@ class TrainingPeriod:
     """Every candle of a training period, ready to be fitted, and what a model keeps of it.
 
     :ivar frame: as FreqAI handed it over, but without infinite values.
+    :ivar inputs: what the columns of ``candles.features`` are, by their names behind the pipeline;
+        None for one that is 0 throughout.
     :ivar pipelines: fitted on the training rows.
     :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
     :ivar seconds: that the preparation took.
@@ -41,6 +44,7 @@ class TrainingPeriod:
     pair: str
     frame: pd.DataFrame
     candles: TrainingCandles
+    inputs: Sequence[str | None]
     pipelines: Pipelines
     feature_names: list[str]
     label_names: list[str]
@@ -50,6 +54,17 @@ class TrainingPeriod:
     def context(self, n_rows: int) -> pd.DataFrame:
         """Return the last raw rows, which precede what the model predicts first."""
         return utc_dates(self.frame[["date", *self.feature_names]].tail(n_rows))
+
+
+class FittedPeriod(NamedTuple):
+    """A period as a fitted estimator takes it.
+
+    :ivar origin: what the estimator has learned from, None for the period alone.
+    """
+
+    period: TrainingPeriod
+    estimator: CandleRegressor
+    origin: Origin | None
 
 
 class PeriodTrainer:
@@ -109,11 +124,12 @@ class PeriodTrainer:
             as_operational_exception(dk.pair),
             numpy_seed(fit_seed(0, dk.pair, frame["date"].iloc[-1])),  # the same for candidates
         ):
-            candles = training_candles(frame, data, pipelines, self._candle)
+            candles, inputs = training_candles(frame, data, pipelines, self._candle)
         return TrainingPeriod(
             pair=dk.pair,
             frame=frame,
             candles=candles,
+            inputs=inputs,
             pipelines=pipelines,
             feature_names=dk.training_features_list,
             label_names=dk.label_list,
@@ -121,18 +137,52 @@ class PeriodTrainer:
             seconds=time.perf_counter() - started,
         )
 
-    def task(self, period: TrainingPeriod, estimator: CandleRegressor) -> FitTask:
-        """Make the fit of an estimator, with a seed of its own."""
+    def why_not(self, period: TrainingPeriod) -> str | None:
+        """Say why nothing may be predicted after a period; None where it may."""
+        return None
+
+    def tasks(
+        self, period: TrainingPeriod, estimators: Sequence[CandleRegressor], dk: FreqaiDataKitchen
+    ) -> Iterator[FitTask]:
+        """Yield all fits that ``train`` will ask for."""
+        for estimator in estimators:
+            yield self._task(period, estimator)
+
+    def fitted(
+        self,
+        period: TrainingPeriod,
+        estimator: CandleRegressor,
+        dk: FreqaiDataKitchen,
+        previous: TrainedModel | None,
+        settings: Mapping[str, Any],
+    ) -> FittedPeriod:
+        """Fit an estimator on a period.
+
+        :param previous: the model of the period before, to start from, or None.
+        :param settings: that models must have been made with.
+        """
+        before = None if previous is None else previous.estimator
+        return FittedPeriod(period, self._fit(self._task(period, estimator), dk, before), None)
+
+    def _task(self, period: TrainingPeriod, estimator: CandleRegressor) -> FitTask:
         last = period.frame["date"].iloc[-1]
+        return FitTask(self.seeded(estimator, period.pair, last), period.candles)
+
+    def seeded(self, estimator: CandleRegressor, learners: str, last: Any) -> CandleRegressor:
+        """Return an estimator to be fitted, with a seed of its own.
+
+        :param learners: the pair whose candles are learned from, or several.
+        :param last: date of the last candle.
+        """
         changed = {}
         for name, value in estimator.get_params().items():
             # of pair and date, not from a generator: trainings run in any order, in any process
             if name.rpartition("__")[2] == "seed":  # of the estimator, or of a member of it
-                changed[name] = fit_seed(value, period.pair, last)
+                changed[name] = fit_seed(value, learners, last)
             elif name.rpartition("__")[2] == "show_progress":
                 changed[name] = value and self._show_progress
         own: CandleRegressor = clone(estimator).set_params(**changed)
-        return FitTask(own, period.candles)
+        return own
 
     def train(
         self,
@@ -152,8 +202,7 @@ class PeriodTrainer:
         with as_operational_exception(
             f"{period.pair}, {len(period.frame)} candles of train_period_days={days}"
         ):
-            task = self.task(period, estimator)
-            fitted = self._fit(task, dk, None if previous is None else previous.estimator)
+            period, fitted, origin = self.fitted(period, estimator, dk, previous, settings)
         model = TrainedModel(
             pair=period.pair,
             candle=self._candle,
@@ -167,6 +216,8 @@ class PeriodTrainer:
             settings=settings,
             train_seconds=period.seconds + fitted.fit_seconds_,
             trained_until=pd.to_datetime(period.frame["date"].iloc[-1], utc=True),
+            origin=origin,
+            inputs=None if origin is None else period.inputs,
         )
         # a label that looks h candles ahead leaves h candles without one at the period's end
         declared = dk.freqai_config["feature_parameters"].get("label_period_candles", 0)

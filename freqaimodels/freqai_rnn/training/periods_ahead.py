@@ -19,6 +19,7 @@ from ..estimators.fit_task import FitTask
 from ..host.kitchen import BacktestKitchen, Frames
 from ..parallel.fits_ahead import FitsAhead
 from ..parallel.parallelism import Parallelism
+from ..store.stored_models import StoredModel
 from .kind import TrainingKind
 from .period_trainer import PeriodTrainer
 
@@ -31,23 +32,28 @@ class PeriodsAhead:
     FreqAI's own loop runs unchanged. It finds each fit done that depends on the candles which
     it has itself prepared, and fits what it does not find.
 
-    :param trainer: prepares the periods.
+    :param frames: candles and features by pair; each is dropped once its pair is done.
     :raises ValueError: if the Dask scheduler cannot be used.
     """
 
-    def __init__(self, parallelism: Parallelism, trainer: PeriodTrainer) -> None:
+    def __init__(self, parallelism: Parallelism, frames: Frames) -> None:
         self._ahead = FitsAhead(parallelism) if parallelism.is_used else None
-        self._trainer = trainer
-        self._frames: Frames = {}
+        self._frames = frames
 
     @contextmanager
     def following(
-        self, candles: pd.DataFrame, dk: FreqaiDataKitchen, strategy: IStrategy, kind: TrainingKind
+        self,
+        candles: pd.DataFrame,
+        dk: FreqaiDataKitchen,
+        strategy: IStrategy,
+        kind: TrainingKind,
+        trainer: PeriodTrainer,
     ) -> Iterator[FreqaiDataKitchen]:
         """Be ahead of FreqAI's loop over the periods of a pair.
 
         :param candles: as the strategy hands them to FreqAI.
         :param dk: FreqAI's kitchen of the pair.
+        :param trainer: prepares the periods.
         :return: the kitchen that the loop is to use.
         """
         # shared frames: whichever of the two loops comes first computes the features for both
@@ -58,7 +64,7 @@ class PeriodsAhead:
             return
         whitelist = strategy.dp.current_whitelist()
         later = whitelist[whitelist.index(dk.pair) + 1 :]
-        tasks = partial(self._tasks, candles, dk, strategy, kind, later)
+        tasks = partial(self._tasks, candles, dk, strategy, kind, trainer, later)
         self._ahead.follow(tasks)
         try:
             yield own
@@ -83,18 +89,23 @@ class PeriodsAhead:
         dk: FreqaiDataKitchen,
         strategy: IStrategy,
         kind: TrainingKind,
+        trainer: PeriodTrainer,
         later: list[str],
     ) -> Iterator[FitTask]:
         """Yield all fits that FreqAI will ask for, from this pair on, in its order.
 
         Beyond the pair only where FreqAI gets the plain candles; others cannot be foreseen.
         """
-        yield from self._tasks_of_pair(candles, dk.config, dk.pair, strategy, kind)
-        if not plain_candles(dk.pair, strategy).equals(candles):
-            return
-        for pair in later:
-            plain = plain_candles(pair, strategy)
-            yield from self._tasks_of_pair(plain, dk.config, pair, strategy, kind)
+        yielded: set[str] = set()
+        for pair in [dk.pair, *later]:
+            if pair != dk.pair:
+                candles = plain_candles(pair, strategy)
+            for task in self._tasks_of_pair(candles, dk.config, pair, strategy, kind, trainer):
+                if task.key not in yielded:  # pairs may share a network
+                    yielded.add(task.key)
+                    yield task
+            if pair == dk.pair and not plain_candles(pair, strategy).equals(candles):
+                return
 
     def _tasks_of_pair(
         self,
@@ -103,6 +114,7 @@ class PeriodsAhead:
         pair: str,
         strategy: IStrategy,
         kind: TrainingKind,
+        trainer: PeriodTrainer,
     ) -> Iterator[FitTask]:
         # FreqAI's periods are objects that buffer_timerange changes in place: these are others
         dk = BacktestKitchen(config, pair, self._frames, candles["date"])
@@ -121,12 +133,26 @@ class PeriodsAhead:
             if not missing:
                 continue
             try:
-                period = self._trainer.prepare(training_frame(candles, trained, dk, strategy), dk)
+                period = trainer.prepare(training_frame(candles, trained, dk, strategy), dk)
+                yield from trainer.tasks(period, missing, dk)
             except Exception as error:  # FreqAI's loop meets it too, and reports it
                 logger.debug("%s cannot be trained: %s", dk.data_path, error)
-                continue
-            for estimator in missing:
-                yield self._trainer.task(period, estimator)
+
+
+def frame_of_pair(
+    pair: str, dk: FreqaiDataKitchen, frames: Frames, strategy: IStrategy
+) -> tuple[pd.DataFrame, BacktestKitchen]:
+    """Return what FreqAI's loop gives to ``train`` for the period of another pair's kitchen."""
+    candles = plain_candles(pair, strategy)
+    if candles.empty:
+        raise ValueError(f"{pair} has no candles on disk: download them.")
+    own = BacktestKitchen(dk.config, pair, frames, candles["date"])
+    end = StoredModel(dk.data_path, dk.model_filename).moment
+    own.set_paths(pair, end)
+    own.set_new_model_names(pair, end)
+    length = pd.Timedelta(days=dk.freqai_config["train_period_days"])
+    trained = TimeRange("date", "date", end - int(length.total_seconds()), end)
+    return training_frame(candles, trained, own, strategy), own
 
 
 def training_frame(

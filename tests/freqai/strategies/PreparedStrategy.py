@@ -40,6 +40,6 @@ class PreparedStrategy(TinyStrategy):
         return dataframe
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
-        dataframe.loc[(), ["exit_long", "exit_tag"]] = (1, "never")
+        dataframe.loc[dataframe["close"] < 0, ["exit_long", "exit_tag"]] = (1, "never")
         assert isinstance(dataframe["exit_long"], pd.Series)
         return dataframe

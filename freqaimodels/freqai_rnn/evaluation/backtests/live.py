@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
-import cloudpickle
 import pandas as pd
 from freqtrade.data.btanalysis import load_trades_from_db
 
@@ -22,7 +22,7 @@ def live_predictions(folder: Path) -> dict[str, pd.DataFrame]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing, which a bot writes with its predictions.")
     with path.open("rb") as file:
-        stored: dict[str, pd.DataFrame] = cloudpickle.load(file)
+        stored: dict[str, pd.DataFrame] = pickle.load(file)
     if not stored:  # it is written empty when a bot starts
         raise ValueError(
             f"{path} must hold predictions, got none: FreqAI writes them after a training, and "

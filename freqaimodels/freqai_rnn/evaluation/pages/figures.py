@@ -224,7 +224,7 @@ def over_time(run: StoredRun) -> Chart:
                 line={"color": colour, "width": 1.3},
                 hovertemplate=f"%{{x}}<br>{name} %{{y:{unit(run)}}}<extra></extra>",
             )
-        for first in candles.groupby("trained").apply(lambda part: part.index.min()):
+        for first in candles.reset_index().groupby("trained")["date"].min():
             figure.add_vline(
                 x=f"{first:%Y-%m-%d %H:%M}", line={"color": MUTED, "dash": "dot"}, row=row, col=1
             )

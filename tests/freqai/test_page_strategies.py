@@ -47,6 +47,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory, candles: Path) -> dict[str,
 def test_docs_show_strategies():
     assert sorted(SHOWN) == [
         "strategies/MeanReturn.py",
+        "strategies/RidgeStrategy.py",
         "strategies/SureTrades.py",
         "strategies/TwoLabels.py",
     ]

@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from tests.freqai.freqtrade_host import HERE, LABEL, MIDDLE, TWO_PAIRS, Host, Run, own_command
+from tests.freqai.test_deploy import deploy
 from tests.freqai.test_hyperopt import GRID, N_WINDOWS, Grid
 from tests.freqai.test_lookahead import assert_same, trained_by_workers, training, weights
+from tests.freqai.test_never_trained import later, never
 
 from freqai_rnn.settings.model_settings import train_pairs
 from freqai_rnn.training.pooled import generic, specific
@@ -243,3 +245,30 @@ def test_check_counts_one_training_for_all_pairs(host):
         ["check", *files, "--userdir", str(host.user_data), "--datadir", str(host.candles)]
     )
     assert "2 (one network for all pairs × 2 periods)" in done.stdout
+
+
+@pytest.mark.parametrize("model", ["LSTMRegressor", "EnsembleRegressor"])
+def test_deployed_models_predict_as_in_the_backtest_that_trained_them(model, request, tmp_path):
+    fixture = "pooled" if model == "LSTMRegressor" else "pooled_ensemble"
+    finished, run = request.getfixturevalue(fixture)
+    host = finished.copy(tmp_path / "user_data")
+    overlay = {**POOLED, "freqaimodel": model}
+    assert deploy(host, "--identifier", "live", overlay=overlay).returncode == 0
+    predicting = {**never(), "freqaimodel": model}
+    predicting["freqai"]["model_training_parameters"]["train_pairs"] = "whitelist"
+    again = host.backtest(overlay=predicting)
+    assert "Trained" not in again.log
+    for coin in ("BTC", "ETH"):
+        before = run.predictions(coin)[MIDDLE:]
+        found = later(again, coin).loc[before.index, LABEL]
+        pd.testing.assert_series_equal(found, before[LABEL], atol=1e-9, rtol=0, check_freq=False)
+
+
+def test_continual_learning_starts_from_the_network_before(host, pooled):
+    overlay = training(TWO_PAIRS, train_pairs="whitelist")
+    overlay["freqai"]["continual_learning"] = True
+    run = host.backtest(overlay=overlay)
+    assert run.n_trainings == 2
+    assert weights(host, "BTC") == weights(host, "ETH")
+    assert weights(host)[0] == weights(pooled[0])[0]
+    assert weights(host)[1] != weights(pooled[0])[1]

@@ -164,14 +164,16 @@ def test_judges_of_several_series_begin_at_one_moment():
     assert stopping == [[30, 31], [30, 31], [30, 31]]  # 32 is known at 34
 
 
-def test_the_third_series_has_no_judge_and_keeps_the_gap_all_the_same():
-    joined = join([part(40, 10), part(34, 0)], HORIZON)
+def test_a_series_without_judges_keeps_the_gap_to_those_of_others():
+    joined = join([part(40, 10), part(33, 0)], HORIZON)
     split = split_with_judges(
         ~np.isnan(joined.targets[:, 0]), 0.1, HORIZON, joined.validation_mask, joined.candle_index
     )
     judging = np.isin(np.arange(len(joined.targets)), split.judging)
-    moment = numbers_of(joined, judging)[0][0]
-    assert max(numbers_of(joined, split.seen)[1]) < moment - HORIZON
+    # 10 and 3 targets from 30 on; the second half of the 13 begins with the 8th, which is 34
+    assert numbers_of(joined, judging) == [list(range(34, 40)), []]
+    # the label of 32, the last one, is known at 34
+    assert numbers_of(joined, split.stopping) == [[30, 31], [30, 31]]
 
 
 def test_sizes_are_those_of_the_pair_whose_targets_they_are_asked_for():

@@ -51,9 +51,10 @@ def test_a_bot_that_trains_predicts_with_the_deployed_model_until_it_has_its_own
     models = model_files(retrained.user_data)
     assert len(models) >= 2  # the deployed one, half an hour older, and its own
     in_use = retrained.models_in_use()
-    own, later = (path.name.removesuffix("_model.zip") for path in (models[0], models[-1]))
-    assert in_use.iloc[0] == own
-    assert in_use.iloc[-1] == later != own
+    deployed, *own = (path.name.removesuffix("_model.zip") for path in models)
+    assert in_use.iloc[0] == deployed
+    # the last of its own may come too late to predict anything
+    assert in_use.iloc[-1] in own
     assert "No model ready" not in retrained.log
     assert not retrained.errors
 

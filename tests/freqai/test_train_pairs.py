@@ -155,6 +155,16 @@ def test_a_value_that_is_no_list_of_pairs_is_refused(value, message):
         train_pairs(config)
 
 
+@pytest.mark.parametrize("model", ["LSTMRegressor", "PretrainedRegressor"])
+def test_principal_components_are_refused(host, model):
+    overlay = training(train_pairs="whitelist") if model == "LSTMRegressor" else {"freqai": {}}
+    overlay["freqaimodel"] = model
+    overlay["freqai"]["feature_parameters"] = {"principal_component_analysis": True}
+    log = host.refused_backtest(overlay=overlay).log
+    assert "principal_component_analysis must be false where pairs share a network" in log
+    assert "Training BTC" not in log
+
+
 def test_the_value_own_is_no_pool():
     config: dict[str, Any] = {"exchange": {"pair_whitelist": ["B/U", "A/U:U"]}}
     assert train_pairs({**config, "freqai": {}}) is None

@@ -33,6 +33,7 @@ from ..settings.model_settings import (
     interval_coverage,
     parallelism_from_config,
     require_fitting,
+    require_named_features,
     retrains,
     train_pairs,
 )
@@ -297,8 +298,10 @@ class RecurrentFreqaiModel(LiveFreqaiModel):
         configured = self.freqai_info.get("model_training_parameters", {})
         pairs = train_pairs(self.config)
         if isinstance(self._estimator, PretrainedRegressor):
+            require_named_features(self.freqai_info)
             self.trainer = self._pretrained_trainer(self._estimator.file, pairs)
         elif pairs is not None and retrains(self.freqai_info):
+            require_named_features(self.freqai_info)
             self.trainer = self._pooled_trainer(pairs, strategy)
         values = network_values(strategy, configured)
         candidates = network_candidates(self._estimator, values, configured)

@@ -190,6 +190,19 @@ def train_pairs(config: Mapping[str, Any]) -> list[str] | None:
     return sorted(pairs)
 
 
+def require_named_features(freqai: Mapping[str, Any]) -> None:
+    """Refuse principal components where pairs share a network: each pair has its own.
+
+    :raises ValueError: with the key.
+    """
+    name = "principal_component_analysis"
+    if freqai.get("feature_parameters", {}).get(name, False):
+        raise ValueError(
+            f"freqai.feature_parameters.{name} must be false where pairs share a network, because "
+            "the components of two pairs are different things."
+        )
+
+
 def require_fitting(freqai: Mapping[str, Any], sequence_length: int, candle_seconds: int) -> None:
     """Check what depends on the sequence length, once the strategy has had its say.
 

@@ -201,6 +201,14 @@ def test_too_few_targets_leave_the_sizes_of_the_pool(name):
     assert not np.allclose(enough.predict(X)[-1], fitted.predict(X)[-1])
 
 
+def test_what_is_kept_of_a_pair_does_not_grow_with_the_pool():
+    own, other = random_part(0), random_part(1)
+    fitted = FitTask(ESTIMATORS["network"], join([own, other], GAP)).fit()
+    adapted = fitted.adapted(own.candles, np.arange(90, 120))
+    assert [rows.tolist() for rows in adapted.split_] == [[], list(range(90, 120))]
+    assert len(fitted.split_.train_rows) > 0
+
+
 def test_inputs_are_chosen_by_name_and_0_where_there_is_none():
     features = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
     found = chosen_inputs(features, ["a", "b", "c"], ["c", None, "a"])

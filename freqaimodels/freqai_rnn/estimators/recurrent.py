@@ -217,6 +217,8 @@ class RecurrentRegressor(CandleRegressor):
         length = self.settings_.sequence_length
         complete = complete_windows(usable_rows(features), length, index)
         self.valid_rows_ = self.valid_rows_[complete[self.valid_rows_]]
+        # the rows that trained are not these; of many pairs they would swell the model's file
+        self.split_ = Split(self.valid_rows_[:0], self.valid_rows_)
         if len(self.valid_rows_) >= FEWEST:
             self.calibration_ = self._calibrate(features, targets, weights)
 

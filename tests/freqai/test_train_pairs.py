@@ -11,6 +11,7 @@ from tests.freqai.test_deploy import deploy
 from tests.freqai.test_hyperopt import GRID, N_WINDOWS, Grid
 from tests.freqai.test_lookahead import assert_same, trained_by_workers, training, weights
 from tests.freqai.test_never_trained import later, never
+from tests.freqai.test_report_command import report
 
 from freqai_rnn.settings.model_settings import train_pairs
 from freqai_rnn.training.pooled import generic, specific
@@ -282,3 +283,13 @@ def test_continual_learning_starts_from_the_network_before(host, pooled):
     assert weights(host, "BTC") == weights(host, "ETH")
     assert weights(host)[0] == weights(pooled[0])[0]
     assert weights(host)[1] != weights(pooled[0])[1]
+
+
+def test_the_report_has_a_row_of_the_line_of_all_pairs(pooled_ensemble, capsys, tmp_path):
+    host = pooled_ensemble[0].copy(tmp_path / "user_data")
+    overlay = training({**TWO_PAIRS, "freqaimodel": "EnsembleRegressor"}, train_pairs="whitelist")
+    run = report(host, capsys, **overlay)
+    (row,) = (one for one in run["members"] if one["name"] == "ridge")
+    assert row["metrics"]["next_ic"]["error"] > 0
+    for one in run["trainings"]:  # a period of one pair has 480 candles
+        assert one["history"]["members"]["ridge"]["n_train_rows"] > 480

@@ -27,10 +27,15 @@ from freqai_rnn import EnsembleRegressor, RecurrentRegressor
 from freqai_rnn.estimators.base import CandleRegressor
 from freqai_rnn.estimators.calibration import calibrate
 from freqai_rnn.estimators.intervals import COVERAGE, intervals_of
+from freqai_rnn.estimators.pooled import PoolPart, join, validated_from
+from freqai_rnn.estimators.ridge import RidgeRegressor
+from freqai_rnn.estimators.training_candles import TrainingCandles
 from freqai_rnn.estimators.trees import TreesRegressor
 from freqai_rnn.evaluation.reversal import LINES, honest_size
 from freqai_rnn.metrics import known_volatility
 from freqai_rnn.store.interval_columns import interval_columns
+from freqai_rnn.store.pretrained import PretrainedRegressor
+from freqai_rnn.training.pooled import generic
 
 PACKAGE = Path(freqai_rnn.__file__).parent
 SEQUENCE_LENGTH = 24
@@ -56,8 +61,19 @@ NETWORKS: dict[str, dict[str, Any]] = {
 LIGHTGBM, RIDGE, POOLED_RIDGE, ENSEMBLE, ZERO = (
     *("lightgbm", "ridge", "ridge, pooled", "ensemble", "zero"),
 )
+POOLED_ENSEMBLE, PRETRAINED = "ensemble, pooled line", "pretrained"
+POOLS = {
+    **{f"{name}, pooled": name for name in (*NETWORKS, LIGHTGBM)},
+    POOLED_ENSEMBLE: ENSEMBLE,
+}
+"""Fitted once on the candles of all pairs; of the ensemble the line alone."""
+AFTER_RIDGE = ", after ridge"
+NETWORKS |= {f"{cell}{AFTER_RIDGE}": {"cell_type": cell} for cell in ("lstm", "gru")}
 RAW = ("lightgbm, raw", "lightgbm, bagged", "ridge, raw")
-MODELS = ("lstm", "gru", ENSEMBLE, LIGHTGBM, *RAW, RIDGE, POOLED_RIDGE, *LINES, ZERO)
+MODELS = (
+    *("lstm", "gru", ENSEMBLE, LIGHTGBM, *RAW, RIDGE, *LINES, ZERO),
+    *(POOLED_RIDGE, POOLED_ENSEMBLE, "lstm, pooled", "gru, pooled", PRETRAINED),
+)
 """Measured unless others are asked for; any of NETWORKS can be."""
 FEATURES_CUT = 4.0
 """Deviations at which the linear models cut features, which a crash would let decide."""
@@ -82,13 +98,18 @@ def plan_of(timeframe: str) -> Plan:
 
 
 class Task(NamedTuple):
-    """One pair and slice: its training rows precede its test rows."""
+    """One pair and slice: its training rows precede its test rows.
+
+    :ivar start: first training row.
+    :ivar moment: of the first test row, the same for all pairs of a slice.
+    """
 
     market: Market
     pair: str
     start: int
     label: str
     seed: int
+    moment: pd.Timestamp
 
 
 class Data(NamedTuple):
@@ -125,7 +146,9 @@ def tasks(
     seeds: int = 1,
     n_slices: int | None = None,
 ) -> list[Task]:
-    """All slices; those of a pair are spread evenly over its candles, without overlap.
+    """All slices, spread evenly over the market's candles, without overlap.
+
+    A slice is of all pairs that have its candles, so that they can be learned from together.
 
     :param pairs: of those that there are candles of; None takes all.
     :param n_slices: per pair; None takes those of the plan.
@@ -133,23 +156,37 @@ def tasks(
     out = []
     for market, label in itertools.product(markets, labels):
         plan = plan_of(market.timeframe)
-        for pair in [one for one in pairs_of(market) if pairs is None or one in pairs]:
-            features = features_of(market._replace(redrawn=0), pair)
-            first = int(np.flatnonzero(features.isna().any(axis=1)).max()) + 1  # warmed up
-            last = len(features) - HORIZON - plan.n_train - plan.n_test
-            if last < first:
-                raise SystemExit(
-                    f"{pair} of {market.folder} has {len(features)} candles, too few to train on "
-                    f"{plan.n_train} and test on {plan.n_test}."
-                )
-            wanted = n_slices or plan.n_slices
-            wanted = wanted if label == "return" else max(wanted // 2, 1)
-            starts = np.linspace(first, last, min(wanted, (last - first) // plan.n_test + 1))
-            out += [
-                Task(market, pair, int(start), label, seed)
-                for start, seed in itertools.product(starts, range(seeds))
-            ]
+        limits = {
+            pair: limits_of(market._replace(redrawn=0), pair, plan)
+            for pair in pairs_of(market)
+            if pairs is None or pair in pairs
+        }
+        wanted = n_slices or plan.n_slices
+        wanted = wanted if label == "return" else max(wanted // 2, 1)
+        first = min(ends[0] for ends in limits.values())
+        last = max(ends[1] for ends in limits.values())
+        longest = (last - first) // (plan.n_test * pd.Timedelta(market.timeframe)) + 1
+        moments = pd.date_range(first, last, periods=min(wanted, longest))
+        for moment, (pair, ends) in itertools.product(moments, limits.items()):
+            if ends[0] <= moment <= ends[1]:
+                dates = candles_of(market, pair)["date"]
+                start = int(dates.searchsorted(moment)) - plan.n_train
+                out += [Task(market, pair, start, label, seed, moment) for seed in range(seeds)]
     return out
+
+
+def limits_of(market: Market, pair: str, plan: Plan) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """The first and the last moment at which a test can begin."""
+    features = features_of(market, pair)
+    first = int(np.flatnonzero(features.isna().any(axis=1)).max()) + 1 + plan.n_train  # warmed up
+    last = len(features) - HORIZON - plan.n_test
+    if last < first:
+        raise SystemExit(
+            f"{pair} of {market.folder} has {len(features)} candles, too few to train on "
+            f"{plan.n_train} and test on {plan.n_test}."
+        )
+    dates = candles_of(market, pair)["date"]
+    return dates[first], dates[last]
 
 
 @lru_cache(maxsize=64)
@@ -184,21 +221,33 @@ def data_of(task: Task, pair: str, train: slice, test: slice) -> Data:
     )
 
 
-def predict(model: str, task: Task, data: Data) -> Predictions:
-    """Train on the training rows and predict the test rows."""
+def predict(model: str, group: dict[Task, Data]) -> dict[Task, Predictions]:
+    """Train on the training rows and predict the test rows of each pair."""
+    if model in POOLS:
+        return of_pool(model, group)
+    if model == POOLED_RIDGE:
+        return of_pooled_ridge(group)
+    return {task: predict_one(model, task, data) for task, data in group.items()}
+
+
+def predict_one(model: str, task: Task, data: Data) -> Predictions:
+    if model.endswith(AFTER_RIDGE):
+        return after_ridge(model, task, data)
     if model == ENSEMBLE or model in NETWORKS:
-        return of_candle_regressor(model, task, data)
+        weights = scaled_loss_weights(data) if model.endswith(SCALED_LOSS) else None
+        fitted = estimator(model, task.seed).fit(data.train, data.targets, sample_weight=weights)
+        return described(model, fitted, data)
+    if model == PRETRAINED:
+        return pretrained(task, data)
     facts: dict[str, float] = {}
     if model == ZERO:
         found = np.zeros(len(data.test))
     elif model in LINES:
         found = of_line(model, task, data)
-    elif model in (RIDGE, POOLED_RIDGE):
-        others = neighbours(task) if model == POOLED_RIDGE else []
-        found, facts = honest_ridge(data, others)
+    elif model == RIDGE:
+        found, facts = honest_ridge(data, [])
     elif model == LIGHTGBM:
-        trees = TreesRegressor(validation_gap=HORIZON, seed=task.seed)
-        fitted = trees.fit(data.train, data.targets)
+        fitted = estimator(model, task.seed).fit(data.train, data.targets)
         rows = fitted.valid_rows_
         scale, facts = scale_of(data.targets[rows], fitted.predict(data.train[rows]), rows)
         found = scale * fitted.predict(data.test)
@@ -207,22 +256,109 @@ def predict(model: str, task: Task, data: Data) -> Predictions:
     return Predictions({model: found}, facts)
 
 
-def of_candle_regressor(model: str, task: Task, data: Data) -> Predictions:
+def of_pool(model: str, group: dict[Task, Data]) -> dict[Task, Predictions]:
+    """Fit once on the rows of all pairs, cut into training and validation at one moment."""
+    parts = {task: part_of(task, data) for task, data in group.items()}
+    joined = join([*parts.values()], HORIZON)
+    whole = estimator(POOLS[model], min(group).seed)
+    shared = whole.pooled_part()
+    often = {
+        name: max(value, len(group))
+        for name, value in shared.get_params().items()
+        if name.endswith("evaluations_per_epoch")
+    }
+    shared.set_params(**often).fit(
+        joined.features,
+        joined.targets[:, 0],
+        validation_mask=joined.validation_mask,
+        candle_index=joined.candle_index,
+    )
+    chosen = validated_from(joined, shared.valid_rows_) + min(p.first for p in parts.values())
+    out = {}
+    for task, data in group.items():
+        part = parts[task]
+        if model == POOLED_ENSEMBLE:
+            rest = whole.with_pooled(shared)
+            out[task] = described(model, rest.fit(data.train, data.targets), data)
+            continue
+        rows = np.flatnonzero(part.is_target & (part.times >= chosen))
+        own = shared.adapted(part.candles, rows)
+        own.y_ndim_ = 1
+        out[task] = described(model, own, data)
+    return out
+
+
+def part_of(task: Task, data: Data) -> PoolPart:
+    """The training rows of a pair; the last 15 % of its targets validate."""
+    plan = plan_of(task.market.timeframe)
+    dates = candles_of(task.market, task.pair)["date"][task.start : task.start + plan.n_train]
+    times = ((dates - dates.iloc[0]) // pd.Timedelta(task.market.timeframe)).to_numpy()
+    known = np.flatnonzero(~np.isnan(data.targets))
+    mask = np.zeros(plan.n_train, dtype=bool)
+    mask[known[round(0.85 * len(known)) :]] = True
+    epoch = pd.Timestamp(0, tz="UTC")
+    return PoolPart(
+        TrainingCandles(data.train, data.targets[:, None], np.ones(plan.n_train), mask, times),
+        int((dates.iloc[0] - epoch) // pd.Timedelta(task.market.timeframe)),
+    )
+
+
+def of_pooled_ridge(group: dict[Task, Data]) -> dict[Task, Predictions]:
+    out = {}
+    for task, data in group.items():
+        found, facts = honest_ridge(data, [one for other, one in group.items() if other != task])
+        out[task] = Predictions({POOLED_RIDGE: found}, facts)
+    return out
+
+
+def after_ridge(model: str, task: Task, data: Data) -> Predictions:
+    """Ridge regression, and a network on what it leaves; the sum on its honest size."""
+    line = RidgeRegressor(validation_gap=HORIZON).fit(data.train, data.targets)
+    left = data.targets - line.predict(data.train)
+    network = estimator(model, task.seed).set_params(calibration=None).fit(data.train, left)
+    rows = network.valid_rows_
+    seen = line.predict(data.train[rows]) + network.predict_rows(data.train, rows)
+    scale, facts = scale_of(data.targets[rows], seen, rows)
+    found = line.predict(data.test) + network.predict(data.test, context=data.train)
+    return Predictions({model: scale * found}, facts)
+
+
+def pretrained(task: Task, data: Data) -> Predictions:
+    """The network that ships with the package, sized by the pair; nothing of what it has seen."""
+    file = PretrainedRegressor().file
+    names = [generic(name, "BTC/USD") for name in features_of(task.market, task.pair)]
+    columns = [names.index(name) for name in file.origin.inputs]
+    own = data._replace(train=data.train[:, columns], test=data.test[:, columns])
+    candles = candles_of(task.market, task.pair)["date"]
+    split = task.start + len(data.train)
+    is_new = (candles[task.start : split] > file.origin.until).to_numpy()
+    part = part_of(task, own)
+    fitted = file.estimator.adapted(part.candles, np.flatnonzero(part.is_target & is_new))
+    fitted.y_ndim_ = 1
+    found = described(PRETRAINED, fitted, own)
+    is_seen = (candles[split : split + len(data.test)] <= file.origin.until).to_numpy()
+    masked = {name: np.where(is_seen, np.nan, one) for name, one in found.columns.items()}
+    return found._replace(columns=masked)
+
+
+def described(model: str, fitted: CandleRegressor, data: Data) -> Predictions:
     """Predict as FreqAI's side does, with intervals, scales and members."""
-    weights = scaled_loss_weights(data) if model.endswith(SCALED_LOSS) else None
-    fitted = estimator(model, task.seed).fit(data.train, data.targets, sample_weight=weights)
     together = np.concatenate([data.train[1 - SEQUENCE_LENGTH :], data.test])
     found, details = fitted.predict_in_detail(together)
     predicted = found[SEQUENCE_LENGTH - 1 :]
     columns = {model: predicted}
     if isinstance(fitted, EnsembleRegressor):
-        members = {f"its {name}": details[name].values[-len(predicted) :, 0]
+        members = {f"{model}, its {name}": details[name].values[-len(predicted) :, 0]
                    for name in fitted.members_}  # fmt: skip
-        columns |= members | {"ensemble, equal weights": np.mean([*members.values()], axis=0)}
+        columns |= members | {f"{model}, equal weights": np.mean([*members.values()], axis=0)}
         calibrations = fitted.calibrations_
-    else:
+    elif isinstance(fitted, RecurrentRegressor):
         calibrations = {model: fitted.calibration_}
         columns[f"{model}, not scaled"] = predicted / max(fitted.calibration_.scale[0], 1e-12)
+    else:
+        rows = fitted.valid_rows_
+        scale, facts = scale_of(data.targets[rows], fitted.predict_rows(data.train, rows), rows)
+        return Predictions({model: scale * predicted}, facts)
     facts = {f"t of {name}": float(one.t_value[0]) for name, one in calibrations.items()}
     return Predictions(columns | intervals(fitted, data, predicted), facts)
 
@@ -255,6 +391,8 @@ def estimator(model: str, seed: int) -> CandleRegressor:
         found = EnsembleRegressor(validation_gap=HORIZON)
         seeds = {name: seed for name in found.parameter_names() if name.endswith("__seed")}
         return found.set_params(**seeds, device="cpu", show_progress=False)
+    if model == LIGHTGBM:
+        return TreesRegressor(validation_gap=HORIZON, seed=seed)
     return RecurrentRegressor(
         **NETWORKS[model],
         sequence_length=SEQUENCE_LENGTH,
@@ -297,22 +435,6 @@ def cut(features: Array) -> Array:
     return np.clip(features, -FEATURES_CUT, FEATURES_CUT)
 
 
-def neighbours(task: Task) -> list[Data]:
-    """The other pairs' training rows of the same time, where they have nearly as many."""
-    n_train = plan_of(task.market.timeframe).n_train
-    own = candles_of(task.market, task.pair)["date"]
-    first, last = own[task.start], own[task.start + n_train - 1]
-    out = []
-    for pair in pairs_of(task.market):
-        dates = candles_of(task.market, pair)["date"]
-        begin, end = np.searchsorted(dates, [first, last])
-        rows = slice(begin, end + 1)
-        complete = features_of(task.market, pair)[rows].notna().all(axis=None)
-        if pair != task.pair and complete and rows.stop - rows.start > 0.9 * n_train:
-            out.append(data_of(task, pair, rows, slice(rows.stop, rows.stop + 1)))
-    return out
-
-
 def scale_of(realised: Array, predicted: Array, rows: Array) -> tuple[float, dict[str, float]]:
     columns = realised[:, None], predicted[:, None]
     found = calibrate(*columns, np.ones(len(rows)), rows, HORIZON)
@@ -340,24 +462,34 @@ def raw(model: str, data: Data, seed: int) -> Array:
     return np.mean([trees.predict(data.test) for trees in fitted], axis=0)
 
 
-def stored(task: Task, models: list[str], folder: Path) -> list[Path]:
-    """Store what each model predicts in one task, in the unit of the label, unless it is there."""
+def stored(group: list[Task], models: list[str], folder: Path) -> dict[Task, list[Path]]:
+    """Store what each model predicts in a slice, in the unit of the label, unless it is there."""
     logging.disable(logging.WARNING)  # in each worker
-    name = joblib.hash((*task, digest_of(task.market, task.pair)))
-    paths = [folder / f"{model.replace(' ', '_')}-{name}.feather" for model in models]
-    missing = [number for number, path in enumerate(paths) if not path.is_file()]
-    data = prepare(task) if missing else None
-    for number in missing:
+    paths = {task: [path_of(model, task, group, folder) for model in models] for task in group}
+    data: dict[Task, Data] = {}
+    for number, model in enumerate(models):
+        if all(paths[task][number].is_file() for task in group):
+            continue
+        data = data or {task: prepare(task) for task in group}
         started = time.process_time()
-        found = predict(models[number], task, data)
-        facts = {**found.facts, "cpu_seconds": time.process_time() - started}
-        in_units = {key: values * (1.0 if key == "confidence" else data.scale)
-                    for key, values in found.columns.items()}  # fmt: skip
-        frame = pd.DataFrame(in_units | {f"fact {key}": value for key, value in facts.items()})
-        temporary = paths[number].with_suffix(".part")
-        frame.to_feather(temporary)
-        temporary.rename(paths[number])
+        found = predict(model, data)
+        seconds = (time.process_time() - started) / len(group)
+        for task, one in found.items():
+            in_units = {key: values * (1.0 if key == "confidence" else data[task].scale)
+                        for key, values in one.columns.items()}  # fmt: skip
+            facts = {f"fact {key}": value for key, value in one.facts.items()}
+            frame = pd.DataFrame(in_units | facts | {"fact cpu_seconds": seconds})
+            temporary = paths[task][number].with_suffix(".part")
+            frame.to_feather(temporary)
+            temporary.rename(paths[task][number])
     return paths
+
+
+def path_of(model: str, task: Task, group: list[Task], folder: Path) -> Path:
+    """Where a prediction lies; one that learns from all pairs is of all of them."""
+    of = group if model in (*POOLS, POOLED_RIDGE) else [task]
+    known = [(*one, digest_of(one.market, one.pair)) for one in of]
+    return folder / f"{model.replace(' ', '_')}-{joblib.hash((task.pair, known))}.feather"
 
 
 @lru_cache(maxsize=64)
@@ -371,14 +503,15 @@ def walk_forward(
     """What every model says of every task: a frame per model, of a row per test candle."""
     folder = output / f"forecasts-{digest()}"
     folder.mkdir(parents=True, exist_ok=True)
+    groups: dict[tuple[Any, ...], list[Task]] = {}
+    for task in found:
+        groups.setdefault(task._replace(pair="", start=0), []).append(task)
     parts = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(stored)(task, models, folder) for task in found
+        delayed(stored)(group, models, folder) for group in groups.values()
     )
-    progress = tqdm(parts, total=len(found), desc="walk forward", unit="slice", disable=None)
-    return {
-        task: [pd.read_feather(path) for path in paths]
-        for task, paths in zip(found, progress, strict=True)
-    }
+    progress = tqdm(parts, total=len(groups), desc="walk forward", unit="slice", disable=None)
+    paths = {task: own for part in progress for task, own in part.items()}
+    return {task: [pd.read_feather(path) for path in paths[task]] for task in found}
 
 
 def digest() -> str:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from tests.benchmarks import forecasts
 from tests.benchmarks.candles import Market, candles_of
@@ -131,10 +132,14 @@ class Jackknifed(NamedTuple):
         return Estimate(self.value, float(np.sqrt((n - 1) / n * spread)))
 
 
-def jackknife(found: Forecasts, model: str, score: Score) -> Jackknifed:
-    """A score of a model over all rows that it predicts."""
+def jackknife(
+    found: Forecasts, model: str, score: Score, among: npt.NDArray[np.bool_] | None = None
+) -> Jackknifed:
+    """A score of a model over all rows that it predicts, or some of them."""
     predicted = found.rows[model].to_numpy()
     there = ~np.isnan(predicted)
+    if among is not None:
+        there &= among
     outcomes = Outcomes(*(values[there] for values in found.outcomes))
     predicted = predicted[there]
     numbers, names = pd.factorize(found.rows["cluster"])
@@ -160,13 +165,17 @@ def summarise(found: Forecasts, name: str, label: str) -> pd.DataFrame:
     scored: dict[str, dict[str, Jackknifed]] = {}
     for model in found.models:
         scored[model] = {score: jackknife(found, model, of) for score, of in SCORES.items()}
-    n = len(found.rows.groupby(["pair", "start", "seed"]))
+    known = {model: found.rows[model].notna().to_numpy() for model in found.models}
     for model, own in scored.items():
+        n = len(found.rows[known[model]].groupby(["pair", "start", "seed"]))
         row: dict[str, Any] = {"market": name, "label": label, "model": model, "n": n}
         for score, one in own.items():
             row[score], row[f"error of {score}"] = one.estimate
             if LIGHTGBM in scored and model not in (LIGHTGBM, ZERO):
-                difference = (one - scored[LIGHTGBM][score]).estimate
+                trees = scored[LIGHTGBM][score]
+                if not known[model].all():
+                    trees = jackknife(found, LIGHTGBM, SCORES[score], known[model])
+                difference = (one - trees).estimate
                 row[f"{score} - lightgbm"], row[f"error of {score} - lightgbm"] = difference
         if LINE in scored and label == "return" and model not in (LINE, ZERO):
             row["beyond reversal"], row["error of beyond reversal"] = beyond(found, model).estimate

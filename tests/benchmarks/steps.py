@@ -1,6 +1,5 @@
 """Single steps and predictions: against the other cell, a window per call, and the Transformer."""
 
-import statistics
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +20,6 @@ from tests.benchmarks.timing import Row, in_turn, ratios, timed
 from torch import nn
 
 from freqai_rnn import RecurrentRegressor, Settings
-from freqai_rnn.network.prediction import BATCH_SIZE
 from freqai_rnn.network.recurrent_network import RecurrentNetwork
 
 N_CANDLES = 1000
@@ -74,7 +72,6 @@ def predict_rows() -> list[Row]:
         for cell in ("lstm", "gru"):
             functions[cell] = _predict(series, cell_type=cell, n_checkpoints=1)
             functions[f"{cell} one by one"] = _one_by_one(series, cell)
-            functions[f"{cell} products"] = _products(cell, n_features)
         functions["lstm, mean of 5"] = _predict(series, n_checkpoints=5)
         times = in_turn(functions, 7)
         for name, bound in (("lstm", target), ("gru", target), ("lstm, mean of 5", None)):
@@ -82,16 +79,10 @@ def predict_rows() -> list[Row]:
             out.append(
                 Row("predict", f"{name} vs the Transformer's loop, {size}", wall, cpu, bound)
             )
-        for cell, bound in (("lstm", 4.0), ("gru", 10.0)):
+        for cell in ("lstm", "gru"):
             wall, cpu = ratios(times[f"{cell} one by one"], times[cell])
             what = f"{cell} vs torch's {cell.upper()}, a window per call, {size}"
-            note = "no faster than {:.3g} ×, as its matrix products alone take {:.0f} of {:.0f} ms"
-            slow, products, all_of_it = (
-                1000 * statistics.median(times[name].wall)
-                for name in (f"{cell} one by one", f"{cell} products", cell)
-            )
-            note = note.format(slow / products, products, all_of_it)
-            out.append(Row("predict", what, wall, cpu, bound, note=note))
+            out.append(Row("predict", what, wall, cpu))
         out.append(_epoch_row(transformer, series))
     return out
 
@@ -114,22 +105,6 @@ def _one_by_one(series: Series, cell: str) -> Callable[[], object]:
                 network(inputs[None, last - SEQUENCE_LENGTH : last])
 
     return predict
-
-
-def _products(cell: str, n_features: int) -> Callable[[], None]:
-    """What a prediction cannot do without: every product of the network with a candle or state."""
-    n_gates, H = {"lstm": 4, "gru": 3}[cell], Settings().hidden_size
-    candles, states = torch.randn(N_CANDLES, n_features), torch.randn(N_CANDLES, H)
-    of_candle, of_state = torch.randn(n_features, n_gates * H), torch.randn(H, n_gates * H)
-    gates = torch.empty(BATCH_SIZE, n_gates * H)
-
-    def multiply() -> None:
-        candles @ of_candle
-        for batch in states.split(BATCH_SIZE):
-            for _ in range(3 * SEQUENCE_LENGTH):  # state of layer 1; input and state of layer 2
-                torch.mm(batch, of_state, out=gates[: len(batch)])
-
-    return multiply
 
 
 def _epoch_row(transformer: "Transformer", series: Series) -> Row:

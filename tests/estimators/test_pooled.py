@@ -132,7 +132,8 @@ def test_no_window_reaches_into_another_series(name):
     joined = join([first, second], GAP)
     found = fitted.predict(joined.features, candle_index=joined.candle_index)
     alone = fitted.predict(second.candles.features)
-    np.testing.assert_array_equal(found[-120:], alone)
+    # the last digits of a window hang on how many are predicted with it
+    np.testing.assert_allclose(found[-120:], alone, rtol=1e-4, atol=1e-7)
 
 
 def with_targets(part: PoolPart, targets: np.ndarray) -> PoolPart:

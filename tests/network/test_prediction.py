@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from freqai_rnn import Settings
-from freqai_rnn.network.prediction import BATCH_SIZE, MIN_OVERLAPPING, predict_windows
+from freqai_rnn.network.prediction import BATCH_SIZE, predict_windows
 from freqai_rnn.network.recurrent_network import RecurrentNetwork
 
 N_FEATURES, N_LABELS = 3, 2
@@ -50,9 +50,8 @@ def require_equal_to_one_by_one(network, features, rows, S) -> None:
     "n",
     [
         1,
-        MIN_OVERLAPPING,
         BATCH_SIZE + 1,
-        *(pytest.param(n, marks=pytest.mark.slow) for n in (MIN_OVERLAPPING - 1, BATCH_SIZE, 600)),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in (BATCH_SIZE, 600)),
     ],
 )
 def test_every_window_is_predicted_as_if_alone(cell_type, n):

@@ -166,12 +166,8 @@ def gather_windows(features: Tensor, rows: Tensor, sequence_length: int) -> Tens
     :param rows: (n,) last row of each window, at least sequence_length - 1.
     :return: (n, sequence_length, n_features).
     """
-    return features[window_rows(rows, sequence_length)]
-
-
-def window_rows(rows: Tensor, sequence_length: int) -> Tensor:
-    """Return all rows of the windows that end at ``rows``: (n, sequence_length)."""
-    return rows[:, None] + torch.arange(1 - sequence_length, 1, device=rows.device)
+    steps = torch.arange(1 - sequence_length, 1, device=rows.device)
+    return features[rows[:, None] + steps]
 
 
 def split_into_chunks(rows: Tensor, sequence_length: int, offset: int) -> tuple[Tensor, ...]:

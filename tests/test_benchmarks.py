@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from tests.benchmarks import forecasts
 from tests.benchmarks.candles import Market, repeat_last_known
 from tests.benchmarks.quality import SCORES, Forecasts, jackknife, outcomes_of
+from tests.benchmarks.slices import tasks
 
 from freqai_rnn.evaluation.reversal import LINE
 from freqai_rnn.metrics import Outcomes
@@ -62,12 +62,12 @@ def test_quality_measures_any_folder_of_candles(folder, tmp_path):
 
 def test_slices_are_of_the_pairs_and_days_asked_for(folder):
     market = Market(str(folder), "1h", "20171001-20180620")
-    (task,) = forecasts.tasks([market], ["return"], pairs=["TWO/EUR"])
+    (task,) = tasks([market], ["return"], pairs=["TWO/EUR"])
     assert task.pair == "TWO/EUR"
     _, dates = outcomes_of(task)
     assert dates.iloc[-1] < pd.Timestamp("2018-06-20", tz="UTC")
     with pytest.raises(SystemExit, match="too few to train on 5000 and test on 720"):
-        forecasts.tasks([market._replace(timerange="20171001-20180301")], ["return"])
+        tasks([market._replace(timerange="20171001-20180301")], ["return"])
 
 
 def test_a_feature_that_is_missing_later_repeats_its_last_value():

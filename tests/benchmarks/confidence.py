@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from tests.benchmarks import forecasts
 from tests.benchmarks.candles import Market
-from tests.benchmarks.forecasts import HORIZON, Task, labels_of, plan_of
 from tests.benchmarks.quality import outcomes_of
-from tests.benchmarks.series import Array
+from tests.benchmarks.series import RETURN, Array, horizon_of
+from tests.benchmarks.slices import Task, labels_of, plan_of, tasks
 from tests.benchmarks.timing import Row
 
 from freqai_rnn.metrics import cut
@@ -25,7 +25,7 @@ def measure(
     """Coverage, and tenths by confidence and by the prediction's size."""
     chosen = models or list(MODELS)
     running = {name: options.pop(name) for name in ("output", "n_jobs")}
-    todo = forecasts.tasks(markets, labels, **options)
+    todo = tasks(markets, labels, **options)
     found = forecasts.walk_forward(todo, chosen, **running)
     rows = pd.concat(_rows(task, frames, chosen) for task, frames in found.items())
     rows = rows.dropna(subset=["predicted", "realised", "volatility"])
@@ -41,8 +41,9 @@ def measure(
 def _rows(task: Task, frames: list[pd.DataFrame], models: list[str]) -> pd.DataFrame:
     """What each model says of a task beside what happened, a row per model and candle."""
     happened, dates = outcomes_of(task)
-    of_returns, _ = outcomes_of(task._replace(label="return"))
-    training = slice(task.start, task.start + plan_of(task.market.timeframe).n_train - HORIZON)
+    of_returns, _ = outcomes_of(task._replace(label=RETURN))
+    last = task.start + plan_of(task.market.timeframe).n_train - horizon_of(task.label)
+    training = slice(task.start, last)
     about = {
         **{"pair": task.pair, "start": task.start, "label": task.label},
         "month": dates.dt.strftime("%Y-%m"),

@@ -4,10 +4,8 @@ A run that was cut short goes on where it ended, and a score can be thought of l
 """
 
 import hashlib
-import itertools
 import logging
 import time
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,9 +15,9 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.linear_model import RidgeCV
-from sklearn.preprocessing import StandardScaler
-from tests.benchmarks.candles import Market, candles_of, features_of, pairs_of
-from tests.benchmarks.series import HORIZON, LABELS, Array
+from tests.benchmarks.candles import candles_of, features_of
+from tests.benchmarks.series import Array, horizon_of
+from tests.benchmarks.slices import VALIDATES, Data, Task, digest_of, part_of, prepare
 from tqdm import tqdm
 
 import freqai_rnn
@@ -27,9 +25,8 @@ from freqai_rnn import EnsembleRegressor, RecurrentRegressor
 from freqai_rnn.estimators.base import CandleRegressor
 from freqai_rnn.estimators.calibration import calibrate
 from freqai_rnn.estimators.intervals import COVERAGE, intervals_of
-from freqai_rnn.estimators.pooled import PoolPart, join, validated_from
+from freqai_rnn.estimators.pooled import join, validated_from
 from freqai_rnn.estimators.ridge import RidgeRegressor
-from freqai_rnn.estimators.training_candles import TrainingCandles
 from freqai_rnn.estimators.trees import TreesRegressor
 from freqai_rnn.evaluation.reversal import LINES, honest_size
 from freqai_rnn.metrics import known_volatility
@@ -79,146 +76,11 @@ FEATURES_CUT = 4.0
 """Deviations at which the linear models cut features, which a crash would let decide."""
 
 
-class Plan(NamedTuple):
-    """Rows that train and test each model, and into how many test slices a pair's candles go.
-
-    For a range half of them, as models differ far more there.
-    """
-
-    n_train: int = 5000
-    n_test: int = 720
-    n_slices: int = 16
-
-
-PLANS = {"30m": Plan(n_slices=14), "4h": Plan(2000, 180, 12)}
-
-
-def plan_of(timeframe: str) -> Plan:
-    return PLANS.get(timeframe, Plan())
-
-
-class Task(NamedTuple):
-    """One pair and slice: its training rows precede its test rows.
-
-    :ivar start: first training row.
-    :ivar moment: of the first test row, the same for all pairs of a slice.
-    """
-
-    market: Market
-    pair: str
-    start: int
-    label: str
-    seed: int
-    moment: pd.Timestamp
-
-
-class Data(NamedTuple):
-    """Standardised by the training rows; NaN where a training label would look into the test.
-
-    :ivar scale: of the label; what is predicted is to be multiplied by it.
-    """
-
-    train: Array
-    targets: Array
-    test: Array
-    realised: Array
-    scale: float
-
-    def until(self, n_rows: int) -> "Data":
-        """The first training rows, and as a training knows them."""
-        targets = self.targets[:n_rows].copy()
-        targets[-HORIZON:] = np.nan
-        return self._replace(train=self.train[:n_rows], targets=targets)
-
-
 class Predictions(NamedTuple):
     """What a model says of a task: columns of one value per test row, and facts of the fit."""
 
     columns: dict[str, Array]
     facts: dict[str, float]
-
-
-def tasks(
-    markets: list[Market],
-    labels: list[str],
-    *,
-    pairs: list[str] | None = None,
-    seeds: int = 1,
-    n_slices: int | None = None,
-) -> list[Task]:
-    """All slices, spread evenly over the market's candles, without overlap.
-
-    A slice is of all pairs that have its candles, so that they can be learned from together.
-
-    :param pairs: of those that there are candles of; None takes all.
-    :param n_slices: per pair; None takes those of the plan.
-    """
-    out = []
-    for market, label in itertools.product(markets, labels):
-        plan = plan_of(market.timeframe)
-        limits = {
-            pair: limits_of(market._replace(redrawn=0), pair, plan)
-            for pair in pairs_of(market)
-            if pairs is None or pair in pairs
-        }
-        wanted = n_slices or plan.n_slices
-        wanted = wanted if label == "return" else max(wanted // 2, 1)
-        first = min(ends[0] for ends in limits.values())
-        last = max(ends[1] for ends in limits.values())
-        longest = (last - first) // (plan.n_test * pd.Timedelta(market.timeframe)) + 1
-        moments = pd.date_range(first, last, periods=min(wanted, longest))
-        for moment, (pair, ends) in itertools.product(moments, limits.items()):
-            if ends[0] <= moment <= ends[1]:
-                dates = candles_of(market, pair)["date"]
-                start = int(dates.searchsorted(moment)) - plan.n_train
-                out += [Task(market, pair, start, label, seed, moment) for seed in range(seeds)]
-    return out
-
-
-def limits_of(market: Market, pair: str, plan: Plan) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """The first and the last moment at which a test can begin."""
-    features = features_of(market, pair)
-    first = int(np.flatnonzero(features.isna().any(axis=1)).max()) + 1 + plan.n_train  # warmed up
-    last = len(features) - HORIZON - plan.n_test
-    if last < first:
-        raise SystemExit(
-            f"{pair} of {market.folder} has {len(features)} candles, too few to train on "
-            f"{plan.n_train} and test on {plan.n_test}."
-        )
-    dates = candles_of(market, pair)["date"]
-    return dates[first], dates[last]
-
-
-@lru_cache(maxsize=64)
-def labels_of(market: Market, pair: str, label: str) -> Array:
-    return LABELS[label](candles_of(market, pair)).to_numpy()
-
-
-def prepare(task: Task) -> Data:
-    """Rows of one task; the label is in standard deviations of the training labels.
-
-    A return is measured from 0, so that predicting 0 is predicting no move; a range from its mean.
-    """
-    plan = plan_of(task.market.timeframe)
-    train = slice(task.start, task.start + plan.n_train)
-    return data_of(task, task.pair, train, slice(train.stop, train.stop + plan.n_test))
-
-
-def data_of(task: Task, pair: str, train: slice, test: slice) -> Data:
-    features = features_of(task.market, pair).to_numpy(dtype=np.float64)
-    labels = labels_of(task.market, pair, task.label)
-    targets = labels[train].copy()
-    targets[-HORIZON:] = np.nan
-    origin = 0.0 if task.label == "return" else np.nanmean(targets)
-    scale = np.nanstd(targets)
-    scaler = StandardScaler().fit(features[train])
-    return Data(
-        scaler.transform(features[train]).astype(np.float32),
-        (targets - origin) / scale,
-        scaler.transform(features[test]).astype(np.float32),
-        (labels[test] - origin) / scale,
-        float(scale),
-    )
 
 
 def predict(model: str, group: dict[Task, Data]) -> dict[Task, Predictions]:
@@ -235,7 +97,9 @@ def predict_one(model: str, task: Task, data: Data) -> Predictions:
         return after_ridge(model, task, data)
     if model == ENSEMBLE or model in NETWORKS:
         weights = scaled_loss_weights(data) if model.endswith(SCALED_LOSS) else None
-        fitted = estimator(model, task.seed).fit(data.train, data.targets, sample_weight=weights)
+        fitted = estimator(model, data.horizon, task.seed).fit(
+            data.train, data.targets, sample_weight=weights
+        )
         return described(model, fitted, data)
     if model == PRETRAINED:
         return pretrained(task, data)
@@ -247,9 +111,9 @@ def predict_one(model: str, task: Task, data: Data) -> Predictions:
     elif model == RIDGE:
         found, facts = honest_ridge(data, [])
     elif model == LIGHTGBM:
-        fitted = estimator(model, task.seed).fit(data.train, data.targets)
+        fitted = estimator(model, data.horizon, task.seed).fit(data.train, data.targets)
         rows = fitted.valid_rows_
-        scale, facts = scale_of(data.targets[rows], fitted.predict(data.train[rows]), rows)
+        scale, facts = scale_of(data, fitted.predict(data.train[rows]), rows)
         found = scale * fitted.predict(data.test)
     else:
         found = raw(model, data, task.seed)
@@ -259,8 +123,10 @@ def predict_one(model: str, task: Task, data: Data) -> Predictions:
 def of_pool(model: str, group: dict[Task, Data]) -> dict[Task, Predictions]:
     """Fit once on the rows of all pairs, cut into training and validation at one moment."""
     parts = {task: part_of(task, data) for task, data in group.items()}
-    joined = join([*parts.values()], HORIZON)
-    whole = estimator(POOLS[model], min(group).seed)
+    first = min(group)
+    horizon = horizon_of(first.label)
+    joined = join([*parts.values()], horizon)
+    whole = estimator(POOLS[model], horizon, first.seed)
     shared = whole.pooled_part()
     often = {
         name: max(value, len(group))
@@ -288,21 +154,6 @@ def of_pool(model: str, group: dict[Task, Data]) -> dict[Task, Predictions]:
     return out
 
 
-def part_of(task: Task, data: Data) -> PoolPart:
-    """The training rows of a pair; the last 15 % of its targets validate."""
-    plan = plan_of(task.market.timeframe)
-    dates = candles_of(task.market, task.pair)["date"][task.start : task.start + plan.n_train]
-    times = ((dates - dates.iloc[0]) // pd.Timedelta(task.market.timeframe)).to_numpy()
-    known = np.flatnonzero(~np.isnan(data.targets))
-    mask = np.zeros(plan.n_train, dtype=bool)
-    mask[known[round(0.85 * len(known)) :]] = True
-    epoch = pd.Timestamp(0, tz="UTC")
-    return PoolPart(
-        TrainingCandles(data.train, data.targets[:, None], np.ones(plan.n_train), mask, times),
-        int((dates.iloc[0] - epoch) // pd.Timedelta(task.market.timeframe)),
-    )
-
-
 def of_pooled_ridge(group: dict[Task, Data]) -> dict[Task, Predictions]:
     out = {}
     for task, data in group.items():
@@ -313,12 +164,14 @@ def of_pooled_ridge(group: dict[Task, Data]) -> dict[Task, Predictions]:
 
 def after_ridge(model: str, task: Task, data: Data) -> Predictions:
     """Ridge regression, and a network on what it leaves; the sum on its honest size."""
-    line = RidgeRegressor(validation_gap=HORIZON).fit(data.train, data.targets)
+    line = RidgeRegressor(validation_gap=data.horizon).fit(data.train, data.targets)
     left = data.targets - line.predict(data.train)
-    network = estimator(model, task.seed).set_params(calibration=None).fit(data.train, left)
+    network = (
+        estimator(model, data.horizon, task.seed).set_params(calibration=None).fit(data.train, left)
+    )
     rows = network.valid_rows_
     seen = line.predict(data.train[rows]) + network.predict_rows(data.train, rows)
-    scale, facts = scale_of(data.targets[rows], seen, rows)
+    scale, facts = scale_of(data, seen, rows)
     found = line.predict(data.test) + network.predict(data.test, context=data.train)
     return Predictions({model: scale * found}, facts)
 
@@ -357,7 +210,7 @@ def described(model: str, fitted: CandleRegressor, data: Data) -> Predictions:
         columns[f"{model}, not scaled"] = predicted / max(fitted.calibration_.scale[0], 1e-12)
     else:
         rows = fitted.valid_rows_
-        scale, facts = scale_of(data.targets[rows], fitted.predict_rows(data.train, rows), rows)
+        scale, facts = scale_of(data, fitted.predict_rows(data.train, rows), rows)
         return Predictions({model: scale * predicted}, facts)
     facts = {f"t of {name}": float(one.t_value[0]) for name, one in calibrations.items()}
     return Predictions(columns | intervals(fitted, data, predicted), facts)
@@ -365,7 +218,7 @@ def described(model: str, fitted: CandleRegressor, data: Data) -> Predictions:
 
 def scaled_loss_weights(data: Data) -> Array:
     """Weights with which a loss is that of targets in units of the volatility known at each."""
-    volatility = pd.Series(known_volatility(data.targets, HORIZON)).bfill().to_numpy()
+    volatility = pd.Series(known_volatility(data.targets, data.horizon)).bfill().to_numpy()
     weights = 1 / np.square(volatility)
     return weights / weights.mean()
 
@@ -374,29 +227,29 @@ def intervals(fitted: CandleRegressor, data: Data, predicted: Array) -> dict[str
     """The columns of the intervals, and ``sigma`` of a rival band."""
     rows = fitted.valid_rows_
     errors = data.targets[rows] - fitted.predict_rows(data.train, rows)
-    bands = intervals_of(errors[:, None], HORIZON, COVERAGE)
+    bands = intervals_of(errors[:, None], data.horizon, COVERAGE)
     columns = interval_columns(bands, ["&-y"], predicted[:, None], data.realised[:, None])
     # the rival: squares instead of sizes, started alike, later scaled to the same coverage
-    unknown = np.full(HORIZON, np.nan)  # the last training candles have no target
+    unknown = np.full(data.horizon, np.nan)  # the last training candles have no target
     started = np.concatenate([errors, unknown, data.realised - predicted])
-    sigma = known_volatility(started, HORIZON)[-len(predicted) :]
+    sigma = known_volatility(started, data.horizon)[-len(predicted) :]
     return {name.removeprefix("y_"): np.asarray(c) for name, c in columns.items()} | {
         "sigma": sigma
     }
 
 
-def estimator(model: str, seed: int) -> CandleRegressor:
+def estimator(model: str, horizon: int, seed: int) -> CandleRegressor:
     """The ensemble, or any of the networks, unfitted."""
     if model == ENSEMBLE:
-        found = EnsembleRegressor(validation_gap=HORIZON)
+        found = EnsembleRegressor(validation_gap=horizon)
         seeds = {name: seed for name in found.parameter_names() if name.endswith("__seed")}
         return found.set_params(**seeds, device="cpu", show_progress=False)
     if model == LIGHTGBM:
-        return TreesRegressor(validation_gap=HORIZON, seed=seed)
+        return TreesRegressor(validation_gap=horizon, seed=seed)
     return RecurrentRegressor(
         **NETWORKS[model],
         sequence_length=SEQUENCE_LENGTH,
-        validation_gap=HORIZON,
+        validation_gap=horizon,
         seed=seed,
         device="cpu",
         show_progress=False,
@@ -407,7 +260,7 @@ def of_line(model: str, task: Task, data: Data) -> Array:
     """A line of reversal, in the deviations of the label, on its honest size."""
     line = LINES[model](candles_of(task.market, task.pair)["close"]).to_numpy() / data.scale
     split = task.start + len(data.train)
-    size = honest_size(line[task.start : split], data.targets, HORIZON)
+    size = honest_size(line[task.start : split], data.targets, data.horizon)
     return size * line[split : split + len(data.test)]
 
 
@@ -416,10 +269,10 @@ def honest_ridge(own: Data, others: list[Data]) -> tuple[Array, dict[str, float]
 
     The size is that of what an earlier fit says of the last 15 % of the own rows.
     """
-    n_seen = round(0.85 * len(own.targets))
-    rows = np.arange(n_seen, len(own.targets) - HORIZON)
+    n_seen = round((1 - VALIDATES) * len(own.targets))
+    rows = np.arange(n_seen, len(own.targets) - own.horizon)
     earlier = ridge([one.until(n_seen) for one in (own, *others)], own.train[rows])
-    scale, facts = scale_of(own.targets[rows], earlier, rows)
+    scale, facts = scale_of(own, earlier, rows)
     return scale * ridge([own, *others], own.test), facts
 
 
@@ -435,9 +288,9 @@ def cut(features: Array) -> Array:
     return np.clip(features, -FEATURES_CUT, FEATURES_CUT)
 
 
-def scale_of(realised: Array, predicted: Array, rows: Array) -> tuple[float, dict[str, float]]:
-    columns = realised[:, None], predicted[:, None]
-    found = calibrate(*columns, np.ones(len(rows)), rows, HORIZON)
+def scale_of(data: Data, predicted: Array, rows: Array) -> tuple[float, dict[str, float]]:
+    columns = data.targets[rows][:, None], predicted[:, None]
+    found = calibrate(*columns, np.ones(len(rows)), rows, data.horizon)
     return float(found.scale[0]), {"t": float(found.t_value[0])}
 
 
@@ -490,11 +343,6 @@ def path_of(model: str, task: Task, group: list[Task], folder: Path) -> Path:
     of = group if model in (*POOLS, POOLED_RIDGE) else [task]
     known = [(*one, digest_of(one.market, one.pair)) for one in of]
     return folder / f"{model.replace(' ', '_')}-{joblib.hash((task.pair, known))}.feather"
-
-
-@lru_cache(maxsize=64)
-def digest_of(market: Market, pair: str) -> str:
-    return joblib.hash(candles_of(market, pair))
 
 
 def walk_forward(

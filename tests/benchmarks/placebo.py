@@ -13,7 +13,8 @@ from scipy.stats import rankdata
 from tests.benchmarks import forecasts, quality
 from tests.benchmarks.candles import Market
 from tests.benchmarks.quality import Forecasts, Jackknifed, jackknife
-from tests.benchmarks.series import Array
+from tests.benchmarks.series import HORIZON, RETURN, Array
+from tests.benchmarks.slices import Task, tasks
 from tests.benchmarks.timing import Row
 
 from freqai_rnn import metrics
@@ -39,9 +40,7 @@ def measure(market: Market, models: list[str] | None, **options: Any) -> dict[st
     chosen = models or list(MODELS)
     running = {name: options.pop(name) for name in ("output", "n_jobs")}
     redrawn = [market._replace(redrawn=number) for number in range(1, N_REDRAWN + 1)]
-    found = forecasts.walk_forward(
-        forecasts.tasks(redrawn, ["return"], **options), chosen, **running
-    )
+    found = forecasts.walk_forward(tasks(redrawn, [RETURN], **options), chosen, **running)
     scored, called = scores(found, chosen), reports(found, chosen)
     return {
         "rows": [asdict(row) for row in rows_of(scored, called)],
@@ -70,7 +69,7 @@ def _readable(found: pd.DataFrame) -> list[list[str]]:
     return rows
 
 
-def scores(found: dict[forecasts.Task, list[pd.DataFrame]], models: list[str]) -> pd.DataFrame:
+def scores(found: dict[Task, list[pd.DataFrame]], models: list[str]) -> pd.DataFrame:
     """Every score of every model: those within a slice, which this project used, and its own."""
     gathered = quality.gather(found, models)
     # signs are drawn for each pair and time, so that a drawing of a pair depends on no other
@@ -129,12 +128,12 @@ def _gain(part: pd.DataFrame) -> float:
     return float(((side - side.mean()) * part["scaled"]).mean())
 
 
-def reports(found: dict[forecasts.Task, list[pd.DataFrame]], models: list[str]) -> pd.DataFrame:
+def reports(found: dict[Task, list[pd.DataFrame]], models: list[str]) -> pd.DataFrame:
     """What a report finds in runs with nothing to find: how many it calls predictive, its tenths.
 
     A run is of all pairs and three test slices in a row, as of a backtest of three slices.
     """
-    by_run: dict[tuple[int, int], dict[forecasts.Task, list[pd.DataFrame]]] = {}
+    by_run: dict[tuple[int, int], dict[Task, list[pd.DataFrame]]] = {}
     for pair in {task.pair for task in found}:
         own = [task for task in found if task.pair == pair]
         for redrawn in {task.market.redrawn for task in own}:
@@ -165,7 +164,7 @@ def _read(found: Forecasts, model: str) -> dict[str, float]:
         origin=0.0,
         **found.outcomes._asdict(),
     )
-    measured = score(candles, Bootstrap(forecasts.HORIZON, N_REPLICATES)).metrics
+    measured = score(candles, Bootstrap(HORIZON, N_REPLICATES)).metrics
     called = {
         f"{name} called above 0": float(measured[name].value > 2 * measured[name].error)
         for name in ("next_ic", "scaled_ic", "r2_against_zero")

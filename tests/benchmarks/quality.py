@@ -14,8 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 from tests.benchmarks import forecasts
 from tests.benchmarks.candles import Market, candles_of
-from tests.benchmarks.forecasts import HORIZON, LIGHTGBM, MODELS, ZERO, Task, labels_of, plan_of
-from tests.benchmarks.series import Array
+from tests.benchmarks.forecasts import LIGHTGBM, MODELS, ZERO
+from tests.benchmarks.series import Array, horizon_of, is_return
+from tests.benchmarks.slices import Task, labels_of, plan_of, tasks
 from tests.benchmarks.timing import Row
 
 from freqai_rnn import metrics
@@ -88,12 +89,13 @@ def outcomes_of(task: Task) -> tuple[Outcomes, pd.Series]:
     split = task.start + plan.n_train
     test = slice(split, split + plan.n_test)
     dates = candles["date"][test].reset_index(drop=True)
-    if task.label != "return":
+    horizon = horizon_of(task.label)
+    if not is_return(task.label):
         nothing = np.full(len(dates), np.nan)
-        origin = np.nanmean(labels[task.start : split - HORIZON])
+        origin = np.nanmean(labels[task.start : split - horizon])
         return Outcomes(labels[test] - origin, nothing, nothing), dates
     moves = candles["close"].pct_change().shift(-1).to_numpy()
-    volatility = metrics.known_volatility(labels, HORIZON)
+    volatility = metrics.known_volatility(labels, horizon)
     next_volatility = metrics.known_volatility(moves, 1)
     next_moves = metrics.cut(metrics.in_volatilities(moves, next_volatility))
     return Outcomes(labels[test], volatility[test], next_moves[test]), dates
@@ -177,7 +179,7 @@ def summarise(found: Forecasts, name: str, label: str) -> pd.DataFrame:
                     trees = jackknife(found, LIGHTGBM, SCORES[score], known[model])
                 difference = (one - trees).estimate
                 row[f"{score} - lightgbm"], row[f"error of {score} - lightgbm"] = difference
-        if LINE in scored and label == "return" and model not in (LINE, ZERO):
+        if LINE in scored and is_return(label) and model not in (LINE, ZERO):
             row["beyond reversal"], row["error of beyond reversal"] = beyond(found, model).estimate
         row["cpu_seconds"] = found.cpu_seconds.get(model, np.nan)
         out.append(row)
@@ -200,10 +202,10 @@ def measure(
     parts = []
     for label, timeframe in itertools.product(labels, dict.fromkeys(m.timeframe for m in markets)):
         alike = [market for market in markets if market.timeframe == timeframe]
-        wanted = [name for name in chosen if label == "return" or name not in LINES]
+        wanted = [name for name in chosen if is_return(label) or name not in LINES]
         gathered = {}
         for market in alike:
-            todo = forecasts.tasks([market], [label], **options)
+            todo = tasks([market], [label], **options)
             found = forecasts.walk_forward(todo, wanted, **running)
             gathered[f"{market.name} {timeframe}"] = gather(found, wanted)
         if len(alike) > 1:
@@ -251,7 +253,7 @@ def rows_of(summary: pd.DataFrame) -> list[Row]:
     out = []
     name = f"{SHARPEST} - lightgbm"
     for (market, label), part in summary.groupby(["market", "label"], sort=False):
-        if label != "return" or name not in part:
+        if not is_return(label) or name not in part:
             continue
         smallest = POWER * float(part[f"error of {name}"].median())
         what = f"{market} {label}: smallest difference in {SHARPEST} that can be seen"

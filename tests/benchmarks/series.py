@@ -11,6 +11,7 @@ from scipy.signal import lfilter
 
 ROOT = Path(__file__).resolve().parents[2]
 HORIZON = 4
+"""Candles that a label looks ahead, unless it says another number."""
 Array = npt.NDArray[np.floating]
 
 
@@ -41,19 +42,34 @@ def synthetic(kind: str, n_features: int, seed: int, n_rows: int = 10_000) -> Se
     return Series(features.astype(np.float32), (noisy / noisy.std()).astype(np.float32))
 
 
-def next_return(candles: pd.DataFrame) -> pd.Series:
+def next_return(candles: pd.DataFrame, horizon: int) -> pd.Series:
     """Relative change of the close over the next candles."""
-    return candles["close"].shift(-HORIZON) / candles["close"] - 1
+    return candles["close"].shift(-horizon) / candles["close"] - 1
 
 
-def next_log_range(candles: pd.DataFrame) -> pd.Series:
+def next_log_range(candles: pd.DataFrame, horizon: int) -> pd.Series:
     """Logarithm of highest / lowest price over the next candles."""
-    highest = candles["high"].rolling(HORIZON).max().shift(-HORIZON)
-    lowest = candles["low"].rolling(HORIZON).min().shift(-HORIZON)
+    highest = candles["high"].rolling(horizon).max().shift(-horizon)
+    lowest = candles["low"].rolling(horizon).min().shift(-horizon)
     return np.log(highest / lowest)
 
 
-LABELS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
-    "return": next_return,
-    "log range": next_log_range,
+RETURN, RANGE = "return", "log range"
+LABELS: dict[str, Callable[[pd.DataFrame, int], pd.Series]] = {
+    RETURN: next_return,
+    RANGE: next_log_range,
 }
+
+
+def label_of(name: str) -> tuple[str, int]:
+    """The kind and the horizon of a label: ``return`` is ``return 4``."""
+    kind, _, horizon = name.rpartition(" ")
+    return (kind, int(horizon)) if horizon.isdigit() else (name, HORIZON)
+
+
+def horizon_of(label: str) -> int:
+    return label_of(label)[1]
+
+
+def is_return(label: str) -> bool:
+    return label_of(label)[0] == RETURN

@@ -21,7 +21,7 @@ from freqai_rnn.parallel.allocator import keep_freed_memory
 
 PARTS = (
     *("step", "fit", "memory", "parallel", "backtest", "deployed"),
-    *("placebo", "quality", "confidence"),
+    *("placebo", "quality", "worth", "confidence"),
 )
 PACKAGES = ("freqtrade", "torch", "numpy", "scikit-learn", "lightgbm", "joblib")
 
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--output", type=Path, default=Path("user_data/bench"))
-    walk = parser.add_argument_group("placebo, quality and confidence")
+    walk = parser.add_argument_group("placebo, quality, worth and confidence")
     walk.add_argument(
         "--datadir",
         nargs="+",
@@ -74,7 +74,7 @@ def main() -> int:
 
 def measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Run one part; imports only what it needs."""
-    if part in ("placebo", "quality", "confidence"):
+    if part in ("placebo", "quality", "worth", "confidence"):
         return walk_forward(part, arguments)
     if part == "step":
         from tests.benchmarks.steps import rows
@@ -93,7 +93,7 @@ def measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def walk_forward(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Run a part that trains on real candles."""
-    from tests.benchmarks import confidence, placebo, quality
+    from tests.benchmarks import confidence, placebo, quality, worth
     from tests.benchmarks.candles import Market
 
     markets = [
@@ -108,7 +108,11 @@ def walk_forward(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
     }
     if part == "placebo":
         return placebo.measure(markets[0], arguments.models, **options)
-    measure = {"quality": quality.measure, "confidence": confidence.measure}[part]
+    measure = {
+        "quality": quality.measure,
+        "worth": worth.measure,
+        "confidence": confidence.measure,
+    }[part]
     return measure(markets, arguments.labels, arguments.models, seeds=arguments.seeds, **options)
 
 

@@ -6,7 +6,7 @@ OFFLINE := -c config/config.json -c config/offline.json
 OTHER := .venv-freqtrade-$(VERSION)
 
 .PHONY: install data backtest hyperopt dry-run report compare pretrain bench docs docs-serve tutorial dist \
-	test test-unit test-live test-slow test-browser test-freqtrade soak soak-faults lint type check clean
+	test test-unit test-live test-slow test-slow-unit test-slow-live test-browser test-freqtrade soak soak-faults lint type check clean
 
 install: .venv/.installed
 
@@ -59,11 +59,17 @@ test-unit: install
 
 # Bots against an exchange on this machine, for some real minutes; what fails once on a busy machine has to fail twice.
 test-live: install
-	$(BIN)/python -m pytest -m live || $(BIN)/python -m pytest -m live --last-failed
+	$(BIN)/python -m pytest -m "live and not slow" || $(BIN)/python -m pytest -m "live and not slow" --last-failed
 
 # The rest: more settings, more damage, more deaths, and a package that is built and installed.
 test-slow: install
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	@$(MAKE) -j2 test-slow-unit test-slow-live
+
+test-slow-unit: install
+	$(BIN)/python -m pytest -m "slow and not live" -n 2 --dist loadfile
+
+test-slow-live: install
+	$(BIN)/python -m pytest -m "live and slow" || $(BIN)/python -m pytest -m "live and slow" --last-failed
 
 # Opens the pages in Chromium: apt-get install chromium.
 test-browser: install

@@ -43,6 +43,7 @@ def run(*arguments: str, output: Path) -> dict:
     return found
 
 
+@pytest.mark.slow
 def test_quality_measures_any_folder_of_candles(folder, tmp_path):
     models = ["lightgbm", "ridge, pooled", LINE, "zero"]
     found = run(

@@ -52,6 +52,7 @@ def started(code: str, *arguments: str) -> subprocess.Popen:
     return process
 
 
+@pytest.mark.slow
 def test_two_processes_may_write_one_file(tmp_path):
     path = tmp_path / "file"
     writers = [started(WRITER, str(path), letter) for letter in "ab"]
@@ -74,6 +75,7 @@ def old(path: Path) -> None:
     os.utime(path, 2 * (time.time() - 7200,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model[1].zip", "settings.json"])
 def test_what_a_killed_writer_leaves_goes_with_a_later_write(tmp_path, name):
     path, other = tmp_path / name, tmp_path / "other"

@@ -25,6 +25,7 @@ print(before, peak_megabytes(), model.n_train_windows_ + model.n_valid_windows_)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 def test_windows_of_many_rows_are_never_all_in_memory():
     """All windows of 100,000 rows × 300 features would take 5.8 GB; the features take 0.12.

@@ -97,6 +97,7 @@ def test_a_correlation_within_a_slice_flatters_reversal(name, line):
     assert mean_in_errors(values) > 3
 
 
+@pytest.mark.slow
 def test_a_report_calls_at_most_one_in_twenty_of_such_runs_predictive():
     """Of three slices of five coins, by the score that its verdict is made of, whatever the line.
 

@@ -122,6 +122,7 @@ def test_the_wheel_holds_the_package_and_all_model_files(wheel):
     assert {name for name in tops if not name.endswith(".dist-info")} == {"freqai_rnn"}
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_says_where_its_models_are(wheel):
     said = without_freqai_rnn("-m", "freqai_rnn", "path", python_path=str(wheel))
     assert said.returncode == 0, said.stderr

@@ -248,6 +248,7 @@ def test_a_search_reads_the_columns_of_a_configured_parameter_that_is_not_search
     assert written["hidden_size"] == 5
 
 
+@pytest.mark.slow
 def test_the_same_search_again_trains_nothing(searched: tuple[Grid, Run]) -> None:
     grid, first = searched
     before = {epoch.network: epoch.loss for epoch in grid.epochs()}
@@ -292,6 +293,7 @@ def test_a_killed_search_resumes_with_what_is_missing(grid: Grid) -> None:
     assert run.n_trainings == 16 - finished
 
 
+@pytest.mark.slow
 def test_without_the_network_space_hyperopt_is_a_plain_backtest(grid: Grid) -> None:
     grid.edit_strategy(
         "    def feature_engineering_standard",
@@ -327,6 +329,7 @@ def test_the_shipped_strategy_has_a_parameter_in_each_space(grid: Grid) -> None:
     assert searched <= set(epochs[0])
 
 
+@pytest.mark.slow
 def test_a_candidate_that_cannot_be_trained_trades_nothing_and_stops_no_other(grid: Grid) -> None:
     grid.edit_strategy("[6, 4]", "[6, 600]")
     run = grid.hyperopt()

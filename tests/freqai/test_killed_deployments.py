@@ -73,6 +73,7 @@ def test_there_is_no_folder_of_the_bot_or_a_complete_one(
         assert not folder.exists() or files_of(folder) == expected
 
 
+@pytest.mark.slow
 def test_a_bot_that_had_models_has_those_or_all_of_the_new(trained: Host, tmp_path: Path):
     deploy(trained, "--identifier", "live")
     live = trained.user_data / "models/live"

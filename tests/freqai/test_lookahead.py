@@ -287,6 +287,7 @@ def test_no_process_outlives_the_backtest(
             assert "SIGINT received, aborting" in log
 
 
+@pytest.mark.slow
 def test_a_killed_worker_changes_no_number(host: Host, sequential: tuple[Host, Run]) -> None:
     with backtest(host, n_jobs=2) as started:
         started.wait_for("By a worker: Trained lstm")
@@ -368,6 +369,7 @@ def on(cluster: Cluster) -> dict[str, Any]:
     return {"n_jobs": -1, "parallel_backend": "dask", "scheduler_address": address}
 
 
+@pytest.mark.slow
 def test_a_cluster_finds_the_same(
     host: Host, cluster: Cluster, trained_host: tuple[Host, Run]
 ) -> None:
@@ -420,6 +422,7 @@ def refused(host: Host, **parameters: Any) -> str:
     return "\n".join(run.errors)
 
 
+@pytest.mark.slow
 def test_an_unreachable_scheduler_is_named_at_once(host: Host) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
@@ -457,6 +460,7 @@ def test_a_worker_without_the_package_is_refused(host: Host, cluster: Cluster) -
     assert "cannot import freqai_rnn" in refused(host, **on(cluster))
 
 
+@pytest.mark.slow
 def test_without_dask_installed_the_extra_is_named() -> None:
     code = (
         "import sys\n"

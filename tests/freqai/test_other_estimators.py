@@ -73,6 +73,7 @@ def test_its_parameters_come_from_the_configuration_and_shape_its_folder(host):
     assert "sequence_length" in run.log
 
 
+@pytest.mark.slow
 def test_two_jobs_leave_what_one_leaves(host, tmp_path):
     run = host.backtest(overlay=parameters(n_jobs=2))
     assert run.log.count("By a worker: Fitted FirstFeature on 480 rows") == 2
@@ -91,6 +92,7 @@ def test_a_saved_model_predicts_the_same_once_it_is_loaded(host):
     assert model.history()["settings"] == {"sequence_length": LENGTH}
 
 
+@pytest.mark.slow
 def test_hyperopt_compares_two_of_its_candidates(host, tmp_path):
     grid = Grid(host, Path(shutil.copytree(HERE / "strategies", tmp_path / "strategies")))
     grid.edit_strategy("[6, 4], default=6", "[3, 5], default=3")

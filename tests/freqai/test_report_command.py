@@ -100,6 +100,7 @@ def test_a_leaked_label_is_too_good_to_be_true(host: Host, capsys, tmp_path):
     assert run["scores"][0]["warnings"][0].startswith("Too good to be true")
 
 
+@pytest.mark.slow
 def test_compare_backtests_every_model_on_the_same_candles(host: Host, tmp_path):
     settings = tmp_path / "compare.json"
     settings.write_text(
@@ -121,6 +122,7 @@ def test_compare_backtests_every_model_on_the_same_candles(host: Host, tmp_path)
     assert (host.user_data / "reports/compare.html").stat().st_size < 6e6
 
 
+@pytest.mark.slow
 def test_compare_tells_what_freqtrade_says_when_it_fails(host: Host):
     done = compare(host, "--freqaimodels", "LSTMRegressor", timerange="20100101-20100110")
     assert done.returncode == 1

@@ -52,6 +52,7 @@ def of(bot: subprocess.Popen[str]) -> str:
     return f"{bot.pid} on {platform.node()}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["from a backtest", "from an archive"])
 def test_nothing_is_deployed_into_the_folder_of_a_running_bot(
     deployed: Host,
@@ -66,6 +67,7 @@ def test_nothing_is_deployed_into_the_folder_of_a_running_bot(
     assert deploy(deployed, "--identifier", "other", *arguments).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGKILL", "stopped"])
 def test_once_the_bot_has_ended_its_folder_is_free(
     deployed: Host, bot: subprocess.Popen[str], how: str

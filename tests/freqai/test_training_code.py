@@ -39,6 +39,7 @@ def test_a_network_is_read_and_predicts_without_the_code_that_trains(trained: Ho
         assert f'"{name}"' not in modules
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The argument 'eval_set'")
 def test_an_ensemble_is_read_and_predicts_without_the_code_that_trains(host: Host):
     host.backtest(overlay=ensemble({"timerange": "20190601-20190602"}))

@@ -5,8 +5,10 @@ import sys
 import time
 
 import pandas as pd
+import pytest
 from tests.freqai.freqtrade_host import ENVIRONMENT, ROOT, TWO_PAIRS, Host
 
+pytestmark = pytest.mark.slow
 WINDOWS = TWO_PAIRS | {"freqai": {"backtest_period_days": 1}}
 N_WINDOWS = 14  # seven days of two pairs
 

@@ -11,6 +11,15 @@ from tests.live.host import ENSEMBLE
 from tests.live.scenarios import BotRun
 
 WAVE = 0.01  # the smallest network learns it in two epochs
+EVERYDAY = (
+    *("trade", "fail_to_train", "silent", "shared", "pretrained", "deployed"),
+    *("killed", "restarted", "ensemble"),
+)
+"""Runs that the tests of `make test` read; those marked slow read the others."""
+SLOW = (
+    *("fail_to_answer", "use_options", "slept", "joined later", "unfit", "retrained", "outlived"),
+    *("other settings", "spoiled models", "spoiled lists", "expired"),
+)
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +35,22 @@ def exchange_url(markets: list[Market]) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def bot_runs(
-    tmp_path_factory: pytest.TempPathFactory, exchange_url: str, markets: list[Market]
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    exchange_url: str,
+    markets: list[Market],
 ) -> "Iterator[dict[str, Future[BotRun]]]":
-    """All runs, started together, as most of their time is waiting for the next minute."""
+    """All runs that are asked for, started together: most of their time is waiting for a minute."""
     folder = tmp_path_factory.mktemp("live")
     faulty, wild, late, silent = (Exchange(markets) for _ in range(4))
+    live = [item for item in request.session.items if item.get_closest_marker("live")]
+    is_slow = {item.get_closest_marker("slow") is not None for item in live}
+    wanted = {
+        *(EVERYDAY if False in is_slow else ()),
+        *(SLOW if True in is_slow else ()),
+        "five",
+    }
+    running: dict[str, Future[BotRun]] = {}
     with (
         serving(faulty) as faulty_url,
         serving(wild) as wild_url,
@@ -38,65 +58,59 @@ def bot_runs(
         serving(silent) as silent_url,
         ThreadPoolExecutor(6) as pool,
     ):
-        # The longest first: those that wait for five would fill the pool before them.
-        running = {
-            "trade": pool.submit(scenarios.trade, folder / "trade", exchange_url),
-            "fail_to_train": pool.submit(scenarios.fail_to_train, folder / "fail", exchange_url),
-            "fail_to_answer": pool.submit(
-                scenarios.fail_to_answer,
-                folder / "faults",
-                faulty_url,
-                faulty,
-                [Faults(missing={0}), Faults(connection="reset"), Faults(status=429)],
-                {**scenarios.overlay(scenarios.FIVE[:2]), "strategy": "SparseStrategy"},
-                n_after=1,
-            ),
-            "use_options": pool.submit(scenarios.use_options, folder / "options", wild_url, wild),
-            "slept": pool.submit(pauses.sleep, folder / "slept", late_url, late),
-            "silent": pool.submit(silences.fall_silent, folder / "silent", silent_url, silent),
-            "shared": pool.submit(pooling.share, folder / "shared", exchange_url),
-            "joined later": pool.submit(pooling.join_later, folder / "joined", exchange_url),
-            "deployed": pool.submit(
-                deployments.deploy_and_trade, folder / "deployed", exchange_url, markets[0]
-            ),
-            "unfit": pool.submit(deployments.mislead, folder / "unfit", exchange_url, markets),
-            "retrained": pool.submit(
-                deployments.deploy_and_train, folder / "retrained", exchange_url, markets[0]
-            ),
-            "outlived": pool.submit(
-                deployments.outlive, folder / "outlived", exchange_url, markets[0]
-            ),
-            "five": pool.submit(scenarios.start_five, folder / "five", exchange_url),
-        }
 
-        def after_five(name: str, scenario: Callable[..., BotRun], **arguments: object) -> None:
-            running[name] = pool.submit(
-                lambda: scenario(folder / name, exchange_url, running["five"].result(), **arguments)
-            )
+        def begin(name: str, scenario: Callable[..., BotRun], *arguments: object) -> None:
+            if name in wanted:
+                running[name] = pool.submit(scenario, folder / name, *arguments)
 
-        after_five("killed", restarts.kill)
-        after_five("restarted", restarts.restart)
-        after_five(
-            "other settings",
-            restarts.restart,
+        def after(
+            first: str, name: str, scenario: Callable[..., BotRun], **arguments: object
+        ) -> None:
+            if name in wanted:
+                running[name] = pool.submit(
+                    lambda: scenario(
+                        folder / name, exchange_url, running[first].result(), **arguments
+                    )
+                )
+
+        # The longest first: those that wait for another would fill the pool before them.
+        begin("trade", scenarios.trade, exchange_url)
+        begin("fail_to_train", scenarios.fail_to_train, exchange_url)
+        begin(
+            "fail_to_answer",
+            scenarios.fail_to_answer,
+            faulty_url,
+            faulty,
+            [Faults(missing={0}), Faults(connection="reset"), Faults(status=429)],
+            {**scenarios.overlay(scenarios.FIVE[:2]), "strategy": "SparseStrategy"},
+            1,
+        )
+        begin("use_options", scenarios.use_options, wild_url, wild)
+        begin("slept", pauses.sleep, late_url, late)
+        begin("silent", silences.fall_silent, silent_url, silent)
+        begin("shared", pooling.share, exchange_url)
+        begin("joined later", pooling.join_later, exchange_url)
+        begin("deployed", deployments.deploy_and_trade, exchange_url, markets[0])
+        begin("unfit", deployments.mislead, exchange_url, markets)
+        begin("retrained", deployments.deploy_and_train, exchange_url, markets[0])
+        begin("outlived", deployments.outlive, exchange_url, markets[0])
+        begin("five", scenarios.start_five, exchange_url)
+        after("five", "killed", restarts.kill)
+        after("five", "restarted", restarts.restart)
+        other = {"learning_rate": 0.02}
+        after(
+            *("five", "other settings", restarts.restart),
             n_trainings=5,
-            model_training_parameters={"learning_rate": 0.02},
+            model_training_parameters=other,
         )
-        after_five("spoiled models", restarts.restart, n_trainings=4, spoil=restarts.spoil_models)
-        after_five("spoiled lists", restarts.restart, n_trainings=5, spoil=restarts.spoil_lists)
-        after_five(
-            "ensemble",
-            restarts.restart,
-            n_trainings=5,
-            spoil=restarts.forget_intervals,
-            model=ENSEMBLE,
-        )
-        after_five("expired", restarts.restart, expiration_hours=0.0001)
-        running["pretrained"] = pool.submit(
-            lambda: pooling.pretrained(
-                folder / "pretrained", exchange_url, running["shared"].result()
-            )
-        )
+        spoil = restarts.spoil_models
+        after("five", "spoiled models", restarts.restart, n_trainings=4, spoil=spoil)
+        spoil = restarts.spoil_lists
+        after("five", "spoiled lists", restarts.restart, n_trainings=5, spoil=spoil)
+        spoil = restarts.forget_intervals
+        after("five", "ensemble", restarts.restart, n_trainings=5, spoil=spoil, model=ENSEMBLE)
+        after("five", "expired", restarts.restart, expiration_hours=0.0001)
+        after("shared", "pretrained", pooling.pretrained)
         yield running
 
 

@@ -44,6 +44,7 @@ def test_a_pair_without_a_model_predicts_nothing_and_says_so_once(deployed: BotR
     assert deployed.log.count("ETH/USDT has no deployed model") == 1
 
 
+@pytest.mark.slow
 def test_a_bot_that_trains_predicts_with_the_deployed_model_until_it_has_its_own(
     finished_run: Callable[[str], BotRun],
 ) -> None:
@@ -65,6 +66,7 @@ def test_nothing_is_deployed_under_a_running_bot(deployed: BotRun) -> None:
     assert not list((deployed.user_data / "models/live").glob("bot.*.lock"))  # once it has ended
 
 
+@pytest.mark.slow
 def test_an_expired_model_predicts_nothing_and_says_so_once(
     finished_run: Callable[[str], BotRun],
 ) -> None:
@@ -78,6 +80,7 @@ def test_an_expired_model_predicts_nothing_and_says_so_once(
     assert not outlived.errors
 
 
+@pytest.mark.slow
 def test_models_of_other_settings_are_named_and_left_as_they_are(
     finished_run: Callable[[str], BotRun],
 ) -> None:
@@ -92,6 +95,7 @@ def test_models_of_other_settings_are_named_and_left_as_they_are(
     assert unfit.notes["candles"]["BTC/USDT"][-1]["do_predict"] == 1  # with the former settings
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_fit_is_named_once_and_the_others_predict(
     finished_run: Callable[[str], BotRun],
 ) -> None:

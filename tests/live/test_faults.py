@@ -48,6 +48,7 @@ def test_nothing_else_went_wrong_in_the_trainings(badly_trained: BotRun) -> None
     assert [line for line in errors if " failed, its previous" not in line] == []
 
 
+@pytest.mark.slow
 def test_the_bot_goes_on_after_each_fault_of_the_exchange(badly_served: BotRun) -> None:
     served = {outcome for (_, outcome), count in badly_served.notes["requests"].items() if count}
     assert served >= {"reset", "429", "answered"}
@@ -55,6 +56,7 @@ def test_the_bot_goes_on_after_each_fault_of_the_exchange(badly_served: BotRun) 
     assert predicted.index[-1] > badly_served.notes["fault 2"]
 
 
+@pytest.mark.slow
 def test_a_candle_that_was_never_sent_is_flat_and_counts(badly_served: BotRun) -> None:
     candles = {pd.Timestamp(c["date"]): c for c in badly_served.notes["candles"]}
     missing = badly_served.notes["fault 0"]
@@ -66,6 +68,7 @@ def test_a_candle_that_was_never_sent_is_flat_and_counts(badly_served: BotRun) -
     assert following["&-return"] != 0
 
 
+@pytest.mark.slow
 def test_no_window_bridges_a_candle_that_the_strategy_leaves_out(badly_served: BotRun) -> None:
     missing = badly_served.notes["fault 0"]
     frame = historic_predictions(badly_served.user_data, "ETH/USDT")

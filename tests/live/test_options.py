@@ -8,6 +8,7 @@ import torch
 from tests.live.host import LABEL, historic_predictions, live_predictions, model_files, replay
 from tests.live.scenarios import FIVE, N_FITTED, BotRun
 
+pytestmark = pytest.mark.slow
 MINUTE = pd.Timedelta(minutes=1)
 
 

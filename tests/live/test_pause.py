@@ -11,6 +11,7 @@ from tests.live.host import LABEL, backtest, live_predictions
 from tests.live.pauses import PAIRS
 from tests.live.scenarios import BotRun
 
+pytestmark = pytest.mark.slow
 MINUTES_OF_A_DAY = 1440
 
 

@@ -63,6 +63,7 @@ def test_nothing_went_wrong(shared: BotRun) -> None:
     assert not shared.errors
 
 
+@pytest.mark.slow
 def test_a_pair_added_later_takes_the_network_that_is_there(
     finished_run: Callable[[str], BotRun],
 ) -> None:

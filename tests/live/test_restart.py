@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from tests.exchange.candles import Market
 from tests.live.host import (
     INTERVAL,
@@ -38,6 +39,7 @@ def test_restart_predicts_at_once_with_the_model_on_disk(
     require_kept(five, after)
 
 
+@pytest.mark.slow
 def test_a_bot_that_was_restarted_knows_the_errors_of_before(
     five: BotRun,
     finished_run: Callable[[str], BotRun],
@@ -57,6 +59,7 @@ def test_a_bot_that_was_restarted_knows_the_errors_of_before(
     assert_close(historic_predictions(after, pair).loc[new, columns], again[columns])
 
 
+@pytest.mark.slow
 def test_restart_with_other_settings_trains_before_it_predicts(
     five: BotRun, finished_run: Callable[[str], BotRun]
 ) -> None:
@@ -68,6 +71,7 @@ def test_restart_with_other_settings_trains_before_it_predicts(
     require_kept(five, after)
 
 
+@pytest.mark.slow
 def test_a_model_with_a_damaged_or_missing_file_is_trained_again(
     five: BotRun, finished_run: Callable[[str], BotRun]
 ) -> None:
@@ -82,6 +86,7 @@ def test_a_model_with_a_damaged_or_missing_file_is_trained_again(
     require_kept(five, after)
 
 
+@pytest.mark.slow
 def test_a_damaged_list_of_models_or_predictions_does_not_stop_the_bot(
     five: BotRun, finished_run: Callable[[str], BotRun]
 ) -> None:

@@ -42,6 +42,7 @@ def faults_of(code: str, **environment: str) -> int:
     return int(run.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thread", ["main", "its own, as in a bot", "its own, as in Dask"])
 def test_a_training_step_does_not_return_its_memory_to_the_system(thread):
     code = FAULTS_OF_A_FIT
@@ -52,6 +53,7 @@ def test_a_training_step_does_not_return_its_memory_to_the_system(thread):
     assert faults_of(code, **dask) < 25_000
 
 
+@pytest.mark.slow
 def test_a_fit_in_somebodys_own_process_leaves_the_allocator_alone():
     """It belongs to all of the process: a notebook, a server."""
     code = FAULTS_OF_A_FIT.replace("keep_freed_memory()\n", "")

@@ -84,6 +84,7 @@ def test_two_workers_fit_in_processes_of_their_own(ahead):
     assert len(processes) <= 2
 
 
+@pytest.mark.slow
 def test_no_more_is_prepared_than_the_limit_while_the_first_result_is_awaited(ahead):
     prepared = []
 
@@ -167,6 +168,7 @@ def test_what_was_not_sent_is_left_to_the_caller_and_disturbs_no_other(ahead, ca
     assert ahead.take(FitTask(TINY, candles(78))) is None
 
 
+@pytest.mark.slow
 def test_after_a_worker_died_the_caller_fits_once_and_new_workers_the_rest(ahead, caplog):
     tasks = [*tasks_of(1, Dies), *tasks_of(4)[1:]]
     ahead.follow(lambda: iter(tasks))
@@ -234,6 +236,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_workers_start_before_anything_is_asked_for_and_end_with_the_process():
     with subprocess.Popen([sys.executable, "-c", STARTED_EARLY]) as process:
         children = set()

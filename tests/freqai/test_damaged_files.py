@@ -1,15 +1,19 @@
 """A backtest on what an earlier one left: damaged, foreign or incomplete files are made again."""
 
+import json
 import os
 import shutil
+import sys
+import types
 from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from tests.freqai.freqtrade_host import TWO_PAIRS, Run
 
-from freqai_rnn.store.trained_model import TrainedModel
+from freqai_rnn.store.trained_model import TrainedModel, checksum
 
 
 def empty(path: Path) -> None:
@@ -97,6 +101,25 @@ def test_a_model_with_a_damaged_file_beside_it_is_trained_again(trained, trained
     trained.prediction_files()[0].unlink()
     run = trained.refused_backtest(overlay=TWO_PAIRS)
     assert_as_undisturbed(run, trained_host[1], damaged.name, trained=1)
+
+
+def test_a_model_of_an_older_release_is_one_line_and_trained_again(
+    trained, trained_host, monkeypatch
+):
+    """It names a class that has gone since."""
+    path = trained.model_files()[0]
+    gone = types.ModuleType("freqai_rnn.freqai.old_room")
+    old = type("TrainedModel", (), {"__module__": gone.__name__})
+    gone.TrainedModel = old
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, gone.__name__, gone)
+        torch.save({"pytrainer": old()}, path)
+    history = beside(path, "history.json")
+    recorded = json.loads(history.read_text()) | {"sha256": checksum(path.read_bytes())}
+    history.write_text(json.dumps(recorded))
+    trained.prediction_files()[0].unlink()
+    run = trained.refused_backtest(overlay=TWO_PAIRS)
+    assert_as_undisturbed(run, trained_host[1], "written by an incompatible version", trained=1)
 
 
 @pytest.mark.parametrize("has_model", [True, pytest.param(False, marks=pytest.mark.slow)])

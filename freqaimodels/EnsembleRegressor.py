@@ -1,10 +1,14 @@
 """LSTM, GRU, LightGBM and ridge together, for FreqAI: ``--freqaimodel EnsembleRegressor``."""
 
 import freqai_rnn
+from freqai_rnn.estimators.ensemble import default_members
 from freqai_rnn.freqai.model import RecurrentFreqaiModel
+from freqai_rnn.store.pretrained import PretrainedRegressor
 
 
 class EnsembleRegressor(RecurrentFreqaiModel):
     """The mean of several kinds of model, as a predictor of the labels of the strategy."""
 
-    prototype = freqai_rnn.EnsembleRegressor()
+    prototype = freqai_rnn.EnsembleRegressor(
+        members=(*default_members(), ("pretrained", PretrainedRegressor()))
+    )

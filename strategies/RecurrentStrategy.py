@@ -3,20 +3,27 @@
 Imports freqtrade, pandas, numpy, TA-Lib and technical only: it runs with every FreqAI regressor.
 """
 
+import logging
+from contextlib import suppress
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 import talib.abstract as ta
 from freqtrade.constants import Config
-from freqtrade.enums import TradingMode
+from freqtrade.enums import TRADE_MODES, TradingMode
+from freqtrade.exceptions import OperationalException
 from freqtrade.strategy import CategoricalParameter, DecimalParameter, IntParameter, IStrategy
 from pandas import DataFrame, Series
 from technical.indicators import vwma, williams_percent
 
+logger = logging.getLogger(__name__)
+
 
 class RecurrentStrategy(IStrategy):
-    """Buy where FreqAI predicts a rise, and sell short where a fall, if that is allowed.
+    """Trade where FreqAI predicts a move that pays for its round trip: two fees and the spread.
+
+    It buys rises, and sells falls short where that is allowed.
 
     Every feature is a ratio of prices or of volumes, so its distribution does not follow the price
     level, and has a finite window, so it does not depend on where the loaded candles begin: a
@@ -38,19 +45,17 @@ class RecurrentStrategy(IStrategy):
     minimal_roi = {"0": 0.10}
     stoploss = -0.10
 
-    # In standard deviations of the training labels, which FreqAI returns with each prediction: one
-    # value then means the same for every pair, timeframe and horizon. The two ranges meet at 0, so
-    # no candle both enters and exits.
-    # Calibrated predictions of returns spread about 0.05 of that: 0.05 asks for one of the larger
-    # ones.
-    entry_threshold = DecimalParameter(0.0, 0.2, default=0.05, decimals=2, space="buy")
-    exit_threshold = DecimalParameter(-0.2, 0.0, default=0.0, decimals=2, space="sell")
+    # In round trips: enter where the predicted move is at least so many, leave where it is less
+    # than so many (0: where it turns). The ranges meet at 0, so no candle both enters and exits.
+    entry_edge = DecimalParameter(0.0, 3.0, default=1.0, decimals=1, space="buy")
+    exit_edge = DecimalParameter(-1.0, 0.0, default=0.0, decimals=1, space="sell")
     # In units of `return_scale`, how far predictions err then. Without intervals it is 0.
     entry_confidence = DecimalParameter(0.0, 0.2, default=0.0, decimals=2, space="buy")
 
-    # An entry must expect to move by so many round trips; 0 asks for none. At 1, few do.
-    minimum_edge = 0.0
-    round_trip = 0.002  # as a fraction of the stake: two fees of 0.1 %; add your market's spread
+    # Between bid and ask, as a fraction of the price: set your market's, as a backtest knows none.
+    # A bot may read it from the order book instead, at a request per candle.
+    spread, spread_from_order_book = 0.0, False
+    usual_fee = 0.001  # of one side, where neither the configuration nor the market has one
 
     # Fractional Kelly: prediction / scale² is the share of the capital for which its logarithm
     # grows fastest; a quarter of it is a usual caution. 0 leaves stakes alone. Source: E. O. Thorp,
@@ -85,10 +90,22 @@ class RecurrentStrategy(IStrategy):
     def __init__(self, config: Config) -> None:
         """Allow shorts in every market but spot, where freqtrade refuses to load such a strategy.
 
-        :param config: freqtrade's configuration.
+        :raises OperationalException: if an older hyperopt has left parameters that are gone.
         """
         super().__init__(config)
+        self._fees: dict[str, float] = {}
+        self._require_no_old_parameters()
         self.can_short = config.get("trading_mode", TradingMode.SPOT) != TradingMode.SPOT
+
+    def _require_no_old_parameters(self) -> None:
+        """Refuse a hyperopt's file of an older release, which freqtrade would ignore in part."""
+        spaces = self._ft_params_from_file.values()
+        names = {name for space in spaces if isinstance(space, dict) for name in space}
+        if old := " and ".join(sorted(names & {"entry_threshold", "exit_threshold"})):
+            raise OperationalException(
+                f"{type(self).__name__}.json has {old} of an older release, now entry_edge and "
+                "exit_edge in round trips. Delete it and run hyperopt again."
+            )
 
     @property
     def protections(self) -> list[dict]:
@@ -205,42 +222,53 @@ class RecurrentStrategy(IStrategy):
 
         :param dataframe: Candles with FreqAI's predictions.
         :param column: `&-return`, `do_predict`, or one of the intervals', as `return_confidence`.
-        :return: The network's own column, or the plain one where there is but one network; 0 where
-            the model has no such column.
+        :return: The network's own, or the plain one where there is but one; 0 where there is none.
         """
         network = " ".join(f"{name}={p.value}" for name, p in self.enumerate_parameters("network"))
         plain = dataframe.get(column, Series(0.0, dataframe.index))
         return dataframe.get(f"[{network}] {column}", plain)
 
+    def round_trip(self, pair: str) -> float:
+        """Return the cost of a trade, as a fraction of the stake: two fees and the spread."""
+        if pair not in self._fees:
+            self._fees[pair] = self._fee(pair)
+        spread = self.spread
+        if self.spread_from_order_book and self.dp.runmode in TRADE_MODES:
+            book = self.dp.orderbook(pair, 1)
+            bid, ask = book["bids"][0][0], book["asks"][0][0]
+            spread = 2 * (ask - bid) / (ask + bid)
+        return 2 * self._fees[pair] + spread
+
+    def _fee(self, pair: str) -> float:
+        fee = self.config.get("fee")
+        with suppress(OperationalException):  # of no exchange, as in freqai-rnn check
+            fee = (self.dp.market(pair) or {}).get("taker") if fee is None else fee
+        if fee is None:
+            fee = self.usual_fee
+            logger.warning("%s: no taker fee is known, %.3g %% is taken. Set fee.", pair, 100 * fee)
+        return float(fee)
+
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
-        """Enter where the predicted return exceeds `entry_threshold`, upwards or downwards.
+        """Enter where the predicted move is at least `entry_edge` round trips, up or down.
 
-        And where it is sure enough for `entry_confidence`, and large enough for `minimum_edge`.
-
-        :param dataframe: Candles with FreqAI's predictions.
-        :return: The same with entry signals; freqtrade ignores `enter_short` on spot markets.
+        And sure enough for `entry_confidence`. Freqtrade ignores `enter_short` on spot markets.
         """
         trusted = self.predicted(dataframe, "do_predict") == 1
         predicted = self.predicted(dataframe, "&-return")
-        is_sure = self.predicted(dataframe, "return_confidence") >= self.entry_confidence.value
-        pays = predicted.abs() >= self.minimum_edge * self.round_trip
-        threshold = self.entry_threshold.value * dataframe["&-return_std"]
-        trusted &= is_sure & pays
-        dataframe.loc[trusted & (predicted > threshold), "enter_long"] = 1
-        dataframe.loc[trusted & (predicted < -threshold), "enter_short"] = 1
+        trusted &= self.predicted(dataframe, "return_confidence") >= self.entry_confidence.value
+        trusted &= predicted != 0
+        edge = self.entry_edge.value * self.round_trip(metadata["pair"])
+        dataframe.loc[trusted & (predicted >= edge), "enter_long"] = 1
+        dataframe.loc[trusted & (predicted <= -edge), "enter_short"] = 1
         return dataframe
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
-        """Exit where the predicted return turns against the trade by more than `exit_threshold`.
-
-        :param dataframe: Candles with FreqAI's predictions.
-        :return: The same with exit signals.
-        """
+        """Leave a long where the prediction is below `exit_edge` round trips, and mirror shorts."""
         trusted = self.predicted(dataframe, "do_predict") == 1
         predicted = self.predicted(dataframe, "&-return")
-        threshold = self.exit_threshold.value * dataframe["&-return_std"]
-        dataframe.loc[trusted & (predicted < threshold), "exit_long"] = 1
-        dataframe.loc[trusted & (predicted > -threshold), "exit_short"] = 1
+        edge = self.exit_edge.value * self.round_trip(metadata["pair"])
+        dataframe.loc[trusted & (predicted < edge), "exit_long"] = 1
+        dataframe.loc[trusted & (predicted > -edge), "exit_short"] = 1
         return dataframe
 
     def custom_stake_amount(

@@ -1,6 +1,7 @@
 """The strategy, loaded and driven by the real freqtrade."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,14 @@ import pytest
 from freqtrade.data.converter import ohlcv_fill_up_missing_data
 from freqtrade.data.dataprovider import DataProvider
 from freqtrade.enums import CandleType, SignalDirection
+from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.optimize.backtesting import Backtesting
 from freqtrade.plugins.protectionmanager import ProtectionManager
-from freqtrade.resolvers import StrategyResolver
+from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqtrade.strategy import IStrategy
-from tests.configurations import CONFIG, OFFLINE, load_config
+from tests.configurations import CONFIG, OFFLINE, ROOT, load_config
 
 from freqai_rnn.sample_data import read_sample_candles, resample_complete, write_sample_candles
 
@@ -121,7 +123,7 @@ def test_time_is_a_point_on_a_circle(strategy):
     dates = pd.to_datetime(["2019-06-03 00:00", "2019-06-03 06:00", "2019-06-10 00:00"], utc=True)
     # Live, the host hands over a column of objects.
     frame = pd.DataFrame({"date": pd.Series(dates, dtype=object)})
-    found = strategy.feature_engineering_standard(frame, {})
+    found = strategy.feature_engineering_standard(frame, METADATA)
     assert found["%-day_sin"].to_list() == pytest.approx([0, 1, 0])
     assert found["%-day_cos"].to_list() == pytest.approx([1, 0, 1])
     assert found["%-week_sin"].to_list() == pytest.approx([0, np.sin(2 * np.pi / 28), 0])
@@ -151,7 +153,7 @@ def test_indicators_by_hand(strategy):
 
 def test_label_is_the_return_after_label_period_candles(strategy):
     frame = pd.DataFrame({"close": [100.0, 80.0, 90.0, 70.0, 110.0, 100.0]})
-    label = strategy.set_freqai_targets(frame, {})["&-return"]
+    label = strategy.set_freqai_targets(frame, METADATA)["&-return"]
     assert label.iloc[:2].to_list() == pytest.approx([0.10, 0.25])
     assert label.iloc[2:].isna().all()
 
@@ -161,26 +163,107 @@ def predictions(**columns: list[float]) -> pd.DataFrame:
     return pd.DataFrame({"do_predict": 1, "&-return_std": 0.02, **columns})
 
 
-def test_entries_follow_the_threshold(strategy):
-    strategy.entry_threshold.value = 0.5
-    frame = predictions(**{"&-return": [0.011, 0.01, 0.0, -0.01, -0.011]})
-    signals = strategy.populate_entry_trend(frame, {})
-    assert signals["enter_long"].fillna(0).to_list() == [1, 0, 0, 0, 0]
-    assert signals["enter_short"].fillna(0).to_list() == [0, 0, 0, 0, 1]
+METADATA = {"pair": PAIR}
 
 
-def test_exits_follow_the_threshold(strategy):
-    strategy.exit_threshold.value = -0.5
-    frame = predictions(**{"&-return": [0.011, 0.01, 0.0, -0.01, -0.011]})
-    signals = strategy.populate_exit_trend(frame, {})
-    assert signals["exit_long"].fillna(0).to_list() == [0, 0, 0, 0, 1]
-    assert signals["exit_short"].fillna(0).to_list() == [1, 0, 0, 0, 0]
+def entries(strategy: IStrategy, *moves: float, **columns: list[float]) -> list[list[int]]:
+    """Where the strategy enters, long and short, by predicted move."""
+    signals = strategy.populate_entry_trend(
+        predictions(**{"&-return": list(moves)}, **columns), METADATA
+    )
+    signals = signals.reindex(columns=[*signals, "enter_long", "enter_short"], fill_value=0)
+    signals = signals.loc[:, ~signals.columns.duplicated()].fillna(0)
+    return [signals[name].astype(int).to_list() for name in ("enter_long", "enter_short")]
+
+
+@pytest.mark.parametrize(
+    ("edge", "long", "short"),
+    [
+        (1.0, [1, 1, 0, 0, 0], [0, 0, 0, 1, 1]),
+        (1.2, [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]),
+        (0.0, [1, 1, 0, 0, 0], [0, 0, 0, 1, 1]),
+        (2.0, [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]),
+    ],
+)
+def test_entries_must_expect_so_many_round_trips(strategy, edge, long, short):
+    """The fee of the offline configuration is 0.1 %, so a round trip is 0.2 %."""
+    strategy.entry_edge.value = edge
+    assert entries(strategy, 0.0025, 0.002, 0.0, -0.002, -0.0025) == [long, short]
+
+
+@pytest.mark.parametrize(
+    ("edge", "long", "short"),
+    [(0.0, [0, 0, 1, 1, 1], [1, 1, 0, 0, 0]), (-0.5, [0, 0, 0, 0, 1], [1, 0, 0, 0, 0])],
+)
+def test_a_trade_ends_where_the_prediction_has_turned_by_so_many_round_trips(
+    strategy, edge, long, short
+):
+    strategy.exit_edge.value = edge
+    frame = predictions(**{"&-return": [0.0011, 1e-9, -1e-9, -0.001, -0.0011]})
+    signals = strategy.populate_exit_trend(frame, METADATA).fillna(0)
+    assert signals["exit_long"].to_list() == long
+    assert signals["exit_short"].to_list() == short
+
+
+def with_market(strategy: IStrategy, **market: float) -> IStrategy:
+    """The strategy with the exchange of its configuration, whose market has these facts."""
+    exchange = ExchangeResolver.load_exchange(strategy.config)
+    exchange.close()  # its event loop, which the collector would find in another test
+    exchange.markets[PAIR].pop("taker", None)
+    exchange.markets[PAIR].update(market)
+    strategy.dp = DataProvider(strategy.config, exchange)
+    return strategy
+
+
+def test_a_round_trip_is_two_fees_of_the_configuration_and_the_spread(strategy):
+    assert with_market(strategy, taker=0.004).round_trip(PAIR) == pytest.approx(0.002)
+    strategy.spread = 0.0005
+    assert strategy.round_trip(PAIR) == pytest.approx(0.0025)
+
+
+def test_without_a_configured_fee_it_is_that_of_the_market(strategy):
+    del strategy.config["fee"]
+    assert with_market(strategy, taker=0.004).round_trip(PAIR) == pytest.approx(0.008)
+
+
+def test_a_market_without_a_fee_is_named_once(strategy, caplog):
+    del strategy.config["fee"]
+    with_market(strategy)
+    assert [strategy.round_trip(PAIR) for _ in range(2)] == pytest.approx([0.002, 0.002])
+    (warning,) = [line for line in caplog.messages if "fee" in line]
+    assert warning == f"{PAIR}: no taker fee is known, 0.1 % is taken. Set fee."
+
+
+def test_without_an_exchange_the_usual_fee_is_taken(strategy):
+    del strategy.config["fee"]
+    strategy.dp = DataProvider(strategy.config, None)
+    assert strategy.round_trip(PAIR) == pytest.approx(0.002)
+
+
+def test_where_trading_is_free_every_predicted_move_is_entered(strategy):
+    strategy.config["fee"] = 0.0
+    assert strategy.round_trip(PAIR) == 0
+    assert entries(strategy, 1e-6, 0.0, -1e-6) == [[1, 0, 0], [0, 0, 1]]
+
+
+def test_parameters_of_an_older_hyperopt_are_refused(config, tmp_path):
+    """Freqtrade itself says nothing of a parameter that the strategy does not have."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    shutil.copy(ROOT / "strategies/RecurrentStrategy.py", folder)
+    params = {"buy": {"entry_threshold": 0.05}, "sell": {"exit_threshold": 0.0}}
+    old = {"strategy_name": "RecurrentStrategy", "params": params}
+    (folder / "RecurrentStrategy.json").write_text(json.dumps(old))
+    with pytest.raises(OperationalException) as raised:
+        StrategyResolver.load_strategy({**config, "strategy_path": str(folder)})
+    assert "RecurrentStrategy.json has entry_threshold and exit_threshold" in str(raised.value)
+    assert "Delete it and run hyperopt again" in str(raised.value)
 
 
 @pytest.mark.parametrize("do_predict", [0, -1, 2])
 def test_no_signal_where_the_prediction_is_not_to_be_trusted(strategy, do_predict):
     frame = predictions(**{"&-return": [0.5, -0.5]}).assign(do_predict=do_predict)
-    signals = strategy.populate_exit_trend(strategy.populate_entry_trend(frame, {}), {})
+    signals = strategy.populate_exit_trend(strategy.populate_entry_trend(frame, METADATA), METADATA)
     assert signals.filter(regex="^(enter|exit)_").isna().all(axis=None)
 
 
@@ -189,7 +272,7 @@ def test_entries_wait_for_confidence(strategy):
         **{"&-return": [0.01, 0.01, -0.01, -0.01], "return_confidence": [0.2, 0.1, 0.2, 0.1]}
     )
     strategy.entry_confidence.value = 0.15
-    signals = strategy.populate_entry_trend(frame, {})
+    signals = strategy.populate_entry_trend(frame, METADATA)
     assert signals["enter_long"].fillna(0).to_list() == [1, 0, 0, 0]
     assert signals["enter_short"].fillna(0).to_list() == [0, 0, 1, 0]
 
@@ -204,27 +287,18 @@ def test_confidence_is_that_of_the_network_whose_turn_it_is(strategy):
         **{f"[{network}] {name}": values for name, values in columns.items()},
     )
     strategy.entry_confidence.value = 0.15
-    assert strategy.populate_entry_trend(frame, {})["enter_long"].fillna(0).to_list() == [0, 1]
+    signals = strategy.populate_entry_trend(frame, METADATA)
+    assert signals["enter_long"].fillna(0).to_list() == [0, 1]
 
 
 def test_a_model_without_intervals_enters_unless_confidence_is_asked_for(strategy):
     with_them = predictions(**{"&-return": [0.01, 0.02], "return_confidence": [0.0, 0.5]})
     without = predictions(**{"&-return": [0.01, 0.02]})
     for frame in (with_them, without):
-        signals = strategy.populate_entry_trend(frame.copy(), {})
+        signals = strategy.populate_entry_trend(frame.copy(), METADATA)
         assert signals["enter_long"].to_list() == [1, 1]
     strategy.entry_confidence.value = 0.01
-    assert "enter_long" not in strategy.populate_entry_trend(without, {}).dropna(axis=1)
-
-
-@pytest.mark.parametrize(("minimum_edge", "entered"), [(0, 3), (1, 2), (2, 1), (10, 0)])
-def test_entries_have_to_pay_for_their_round_trips(strategy, minimum_edge, entered):
-    strategy.entry_threshold.value = 0.01
-    strategy.minimum_edge, strategy.round_trip = minimum_edge, 0.003
-    for sign, column in ((1, "enter_long"), (-1, "enter_short")):
-        frame = predictions(**{"&-return": [sign * 0.0029, sign * 0.0031, sign * 0.0061]})
-        signals = strategy.populate_entry_trend(frame, {})
-        assert signals[column].sum() == entered
+    assert "enter_long" not in strategy.populate_entry_trend(without, METADATA).dropna(axis=1)
 
 
 def stake(strategy: IStrategy, frame: pd.DataFrame) -> float:
@@ -269,10 +343,11 @@ def test_a_pair_rests_after_a_trade_if_asked_for(strategy):
 
 def test_no_candle_both_enters_and_exits(strategy):
     """With the extreme values of both ranges: the default of a hyperopt must not contradict it."""
-    strategy.entry_threshold.value = strategy.entry_threshold.low
-    strategy.exit_threshold.value = strategy.exit_threshold.high
+    strategy.entry_edge.value = strategy.entry_edge.low
+    strategy.exit_edge.value = strategy.exit_edge.high
     frame = predictions(**{"&-return": [0.01, 0.0, -0.01]})
-    signals = strategy.populate_exit_trend(strategy.populate_entry_trend(frame, {}), {}).fillna(0)
+    signals = strategy.populate_entry_trend(frame, METADATA)
+    signals = strategy.populate_exit_trend(signals, METADATA).fillna(0)
     assert not (signals["enter_long"] * signals["exit_long"]).any()
     assert not (signals["enter_short"] * signals["exit_short"]).any()
 
@@ -284,7 +359,7 @@ def test_shorts_only_where_the_market_allows_them(tmp_path, trading_mode, direct
     config = load_config(tmp_path, CONFIG, OFFLINE, trading_mode=trading_mode)
     strategy = StrategyResolver.load_strategy(config)
     frame = predictions(**{"&-return": [-0.5]}).assign(date=pd.Timestamp.now("UTC").floor("h"))
-    signals = strategy.populate_exit_trend(strategy.populate_entry_trend(frame, {}), {})
+    signals = strategy.populate_exit_trend(strategy.populate_entry_trend(frame, METADATA), METADATA)
     assert strategy.get_entry_signal(PAIR, "1h", signals)[0] == direction
 
 

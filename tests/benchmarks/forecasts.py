@@ -32,7 +32,7 @@ from freqai_rnn.evaluation.reversal import LINES, honest_size
 from freqai_rnn.metrics import known_volatility
 from freqai_rnn.store.interval_columns import interval_columns
 from freqai_rnn.store.pretrained import PretrainedRegressor
-from freqai_rnn.training.pooled import generic
+from freqai_rnn.training.feature_names import generic
 
 PACKAGE = Path(freqai_rnn.__file__).parent
 SEQUENCE_LENGTH = 24

@@ -48,7 +48,15 @@ LIBRARIES: dict[str, set[str]] = {
 ESTIMATORS: dict[str, set[str]] = {
     "settings": {"base", "intervals"},  # the last one knows of errors only
     "store": {"base", "intervals", "pooled", "recurrent"},  # the last one for network files
-    "training": {"base", "fit_task", "intervals", "pooled", "recurrent", "training_candles"},
+    "training": {
+        "base",
+        "fit_task",
+        "frozen",
+        "intervals",
+        "pooled",
+        "recurrent",
+        "training_candles",
+    },
     "freqai": {"base", "fit_task"},
     "evaluation": {"calibration"},  # how one is scaled
 }

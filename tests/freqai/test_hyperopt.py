@@ -325,7 +325,7 @@ def test_the_shipped_strategy_has_a_parameter_in_each_space(grid: Grid) -> None:
     (results,) = (grid.host.user_data / "hyperopt_results").glob("*.fthypt")
     epochs = [json.loads(line)["params_dict"] for line in results.read_text().splitlines()]
     assert len(epochs) == 2
-    searched = {"entry_confidence", "exit_threshold", "cooldown_candles", "hidden_size"}
+    searched = {"entry_confidence", "exit_edge", "cooldown_candles", "hidden_size"}
     assert searched <= set(epochs[0])
 
 

@@ -133,3 +133,54 @@ def test_the_command_says_what_it_needs(host, tmp_path):
     assert done.returncode == 1
     assert "train_pairs" in done.stderr
     assert not (tmp_path / "x.npz").exists()
+
+
+def together(network: Path, **more: Any) -> dict[str, Any]:
+    """The ensemble with a network file as its last member."""
+    overlay = training({"freqaimodel": "EnsembleRegressor"}, pretrained__network=str(network))
+    return {**overlay, **more}
+
+
+MEMBER = "return_pretrained"
+
+
+@pytest.mark.parametrize("pairs", ["own", "whitelist"])
+def test_as_a_member_it_predicts_what_it_predicts_alone_but_for_its_scale(
+    run, host, network, pairs
+):
+    """And nothing in the first slice: the candles of May, which it has seen, would judge it."""
+    overlay = together(network, **TWO_PAIRS)
+    overlay["freqai"]["model_training_parameters"]["train_pairs"] = pairs
+    done = host.backtest(overlay=overlay)
+    assert done.log.count("goes without the network") == 1
+    assert "it learned from candles until 2019-05-31 23:00" in done.log
+    for coin in ("BTC", "ETH"):
+        alone = run[1].predictions(coin)[LABEL]
+        frame = done.frames[coin].set_index("date").loc[alone.index]
+        assert (frame["do_predict"] == 1).all()
+        seen = frame.index < MIDDLE
+        assert (frame.loc[seen, MEMBER] == 0).all()
+        ratio = frame.loc[~seen, MEMBER] / alone[~seen]
+        assert ratio.min() > 0
+        assert ratio.max() == pytest.approx(ratio.min(), rel=1e-4)
+        assert "pretrained" in host.models(coin)[1].estimator.members_
+        assert "pretrained" not in host.models(coin)[0].estimator.members_
+
+
+def test_an_ensemble_without_the_features_of_a_network_goes_without_it(host, network):
+    overlay = together(network)
+    overlay["freqai"]["feature_parameters"] = {"indicator_periods_candles": [5]}
+    done = host.backtest(overlay=overlay)
+    assert "goes without the network" in done.log
+    assert "the strategy has no %-return_4_BTC/USD_1h" in done.log
+    assert MEMBER not in done.frames["BTC"]
+
+
+def test_another_network_makes_another_ensemble(host, network, tmp_path):
+    other = tmp_path / "other.npz"
+    read = NetworkFile.read(network)
+    read.estimator.calibration_.scale[:] = 1.0
+    read.write(other)
+    host.backtest(overlay=together(network))
+    host.backtest(overlay=together(other))
+    assert len(host.settings_folders()) == 2

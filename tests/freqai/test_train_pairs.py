@@ -14,7 +14,7 @@ from tests.freqai.test_never_trained import later, never
 from tests.freqai.test_report_command import report
 
 from freqai_rnn.settings.model_settings import train_pairs
-from freqai_rnn.training.pooled import generic, specific
+from freqai_rnn.training.feature_names import generic, specific
 
 POOLED = training(TWO_PAIRS, train_pairs="whitelist")
 

@@ -17,7 +17,7 @@ from ..host.exceptions import as_value_error
 from ..host.kitchen import BacktestKitchen, Frames
 from ..settings.model_settings import PARALLELISM
 from ..store.network_file import NetworkFile
-from ..training.period_trainer import TrainingPeriod
+from ..training.period import TrainingPeriod
 from ..training.periods_ahead import plain_candles, training_frame
 from ..training.pooled import PooledTrainer
 from .plan import Period, Plan

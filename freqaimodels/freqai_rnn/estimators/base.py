@@ -82,6 +82,7 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
     ``validation_gap`` (candles a label looks ahead), ``seed`` (of one fit) and ``show_progress``.
 
     :cvar settled: settings of other models that do not count here, so they are ignored.
+    :cvar learns: whether it has to be fitted, and is not the place of what is trained already.
     :ivar sequence_length: candles that a prediction is made of, the predicted row's own included;
         a parameter, or a property that follows from others.
     :ivar summary_: what the fit did, in one line for the log.
@@ -90,6 +91,7 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
     """
 
     settled: ClassVar[frozenset[str]] = frozenset()
+    learns: ClassVar[bool] = True
     sequence_length: int
     summary_: str = ""
     fit_seconds_: float = 0.0
@@ -134,6 +136,16 @@ class CandleRegressor(RegressorMixin, BaseEstimator, ABC):
         :param fitted: ``pooled_part``, fitted, or an estimator that has it within.
         """
         raise TypeError(f"{type(self).__name__} has no part for {type(fitted).__name__}.")
+
+    def completed(
+        self, trained_of: Callable[[CandleRegressor], CandleRegressor | None]
+    ) -> CandleRegressor:
+        """Return it with what is trained already in its places, ready to be fitted.
+
+        :param trained_of: gives what belongs in a place, None where nothing fits.
+        """
+        del trained_of
+        return self
 
     def adapted(self, candles: TrainingCandles, rows: RowArray) -> Self:
         """Return a copy of a fitted regressor for the candles of a pair: what it learned stays.

@@ -162,7 +162,12 @@ class EnsembleRegressor(CandleRegressor):
     def recorded_parameters(self) -> dict[str, Any]:
         """Return all parameters as plain values, and the class of each member."""
         kinds = {name: type(member).__name__ for name, member in self.members}
-        return {**self.get_params(), "members": kinds}
+        of_members = {
+            f"{name}__{key}": value
+            for name, member in self.members
+            for key, value in member.recorded_parameters().items()
+        }
+        return {**self.get_params(), **of_members, "members": kinds}
 
     def check_parameters(self) -> None:
         """Refuse members that are none, and parameters out of range, the members' too."""
@@ -225,8 +230,12 @@ class EnsembleRegressor(CandleRegressor):
 
     def pooled_part(self) -> CandleRegressor:
         """Return an ensemble of the pooled members; all of it where none of them is left out."""
-        pooled = [(name, member) for name, member in self.members if name in self.pooled_members]
-        if len(pooled) in (0, len(self.members)):
+        pooled = [
+            (name, member)
+            for name, member in self.members
+            if name in self.pooled_members and member.learns
+        ]
+        if len(pooled) in (0, sum(member.learns for _, member in self.members)):
             return self
         part: EnsembleRegressor = clone(self)
         return part.set_params(members=pooled, pooled_members=[name for name, _ in pooled])
@@ -245,6 +254,21 @@ class EnsembleRegressor(CandleRegressor):
         return rest.set_params(
             members=[(name, there.get(name, member)) for name, member in rest.members]
         )
+
+    def completed(
+        self, trained_of: Callable[[CandleRegressor], CandleRegressor | None]
+    ) -> CandleRegressor:
+        """Return the ensemble with trained members in their places; one that is not there is none.
+
+        Where it has no such place it is returned itself.
+        """
+        if all(member.learns for _, member in self.members):
+            return self
+        found = [
+            (name, member if member.learns else trained_of(member)) for name, member in self.members
+        ]
+        whole: EnsembleRegressor = clone(self)
+        return whole.set_params(members=[(name, one) for name, one in found if one is not None])
 
     def _size(
         self, features: FloatArray, targets: FloatArray, weights: FloatArray, index: RowArray | None

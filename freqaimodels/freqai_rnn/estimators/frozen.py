@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,9 +17,12 @@ class FrozenRegressor(CandleRegressor):
     """A fitted regressor whose ``fit`` changes nothing, as scikit-learn's FrozenEstimator.
 
     :param regressor: fitted.
+    :param columns: number of the column of X that each of its features is, None for one that is 0;
+        None altogether for those of X.
     """
 
     regressor: CandleRegressor
+    columns: Sequence[int | None] | None = None
 
     def __sklearn_clone__(self) -> Self:
         """Return the regressor itself: a clone would have forgotten what it learned."""
@@ -45,7 +49,15 @@ class FrozenRegressor(CandleRegressor):
         candle_index: npt.ArrayLike | None = None,
     ) -> npt.NDArray[np.float64]:
         """Predict as the regressor does."""
-        return self.regressor.predict(X, context, candle_index)
+        before = None if context is None else self._chosen(context)
+        return self.regressor.predict(self._chosen(X), before, candle_index)
+
+    def _chosen(self, X: npt.ArrayLike) -> npt.ArrayLike:
+        if self.columns is None:
+            return X
+        given = np.asarray(X, dtype=np.float32)
+        nothing = np.zeros(len(given), dtype=np.float32)
+        return np.column_stack([nothing if n is None else given[:, n] for n in self.columns])
 
     def training_record(self) -> dict[str, Any]:
         """Return what its fit did."""

@@ -30,6 +30,7 @@ class PretrainedRegressor(CandleRegressor):
     network: str = setting(BUNDLED, NETWORK)
 
     settled: ClassVar[frozenset[str]] = frozenset(item.name for item in fields(RecurrentRegressor))
+    learns: ClassVar[bool] = False
 
     @property
     def file(self) -> NetworkFile:

@@ -26,7 +26,8 @@ from ..store.folders import grid_folder, settings_folder
 from ..store.stored_models import StoredModel
 from ..store.trained_model import Predictions, TrainedModel
 from .kind import TrainingKind
-from .period_trainer import PeriodTrainer, TrainingPeriod
+from .period import TrainingPeriod
+from .period_trainer import PeriodTrainer
 from .single import model_before, read_if_usable
 
 logger = logging.getLogger(__name__)

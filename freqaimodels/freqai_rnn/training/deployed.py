@@ -18,7 +18,7 @@ from ..store.folders import settings_folder
 from ..store.stored_models import METADATA, StoredModel, all_models, newest
 from ..store.trained_model import checksum, read_stored
 from .kind import TrainingKind
-from .period_trainer import TrainingPeriod
+from .period import TrainingPeriod
 
 logger = logging.getLogger(__name__)
 

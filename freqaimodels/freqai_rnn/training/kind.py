@@ -10,7 +10,7 @@ import pandas as pd
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from ..estimators.base import CandleRegressor
-from .period_trainer import TrainingPeriod
+from .period import TrainingPeriod
 
 
 class TrainingKind(ABC):

@@ -5,66 +5,27 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from sklearn.base import clone
 
-from ..dates import utc_dates
 from ..estimators.base import CandleRegressor
 from ..estimators.fit_task import FitTask
 from ..estimators.intervals import FEWEST
-from ..estimators.training_candles import TrainingCandles
 from ..host.exceptions import as_operational_exception
-from ..store.trained_model import Origin, TrainedModel
+from ..store.trained_model import TrainedModel
 from .arrays import require_values, training_candles, without_infinite
+from .network_member import completed
+from .period import FittedPeriod, TrainingPeriod
 from .pipelines import Pipelines
 from .seeds import fit_seed, numpy_seed
 
 logger = logging.getLogger(__name__)
 
 FitFunction = Callable[[FitTask, FreqaiDataKitchen, CandleRegressor | None], CandleRegressor]
-
-
-@dataclass(frozen=True)
-class TrainingPeriod:
-    """Every candle of a training period, ready to be fitted, and what a model keeps of it.
-
-    :ivar frame: as FreqAI handed it over, but without infinite values.
-    :ivar inputs: what the columns of ``candles.features`` are, by their names behind the pipeline;
-        None for one that is 0 throughout.
-    :ivar pipelines: fitted on the training rows.
-    :ivar label_statistics: ``labels_mean`` and ``labels_std`` of FreqAI, by label.
-    :ivar seconds: that the preparation took.
-    """
-
-    pair: str
-    frame: pd.DataFrame
-    candles: TrainingCandles
-    inputs: Sequence[str | None]
-    pipelines: Pipelines
-    feature_names: list[str]
-    label_names: list[str]
-    label_statistics: dict[str, dict[str, float]]
-    seconds: float
-
-    def context(self, n_rows: int) -> pd.DataFrame:
-        """Return the last raw rows, which precede what the model predicts first."""
-        return utc_dates(self.frame[["date", *self.feature_names]].tail(n_rows))
-
-
-class FittedPeriod(NamedTuple):
-    """A period as a fitted estimator takes it.
-
-    :ivar origin: what the estimator has learned from, None for the period alone.
-    """
-
-    period: TrainingPeriod
-    estimator: CandleRegressor
-    origin: Origin | None
 
 
 class PeriodTrainer:
@@ -88,6 +49,7 @@ class PeriodTrainer:
         self._new_pipelines = new_pipelines
         self._fit = fit
         self._show_progress = show_progress
+        self._told: set[str] = set()
 
     def prepare(self, frame: pd.DataFrame, dk: FreqaiDataKitchen) -> TrainingPeriod:
         """Fit the pipelines of a period, and all else that FreqAI saves beside its model.
@@ -166,7 +128,14 @@ class PeriodTrainer:
 
     def _task(self, period: TrainingPeriod, estimator: CandleRegressor) -> FitTask:
         last = period.frame["date"].iloc[-1]
-        return FitTask(self.seeded(estimator, period.pair, last), period.candles)
+        own = completed(estimator, period, self._candle, self._tell_once)
+        return FitTask(self.seeded(own, period.pair, last), period.candles)
+
+    def _tell_once(self, text: str) -> None:
+        """Write what holds for most pairs and periods into the log, once."""
+        if text not in self._told:
+            self._told.add(text)
+            logger.info("%s", text)
 
     def seeded(self, estimator: CandleRegressor, learners: str, last: Any) -> CandleRegressor:
         """Return an estimator to be fitted, with a seed of its own.

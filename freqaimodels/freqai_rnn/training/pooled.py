@@ -25,12 +25,13 @@ from ..store.changed_names import listed
 from ..store.network_file import NetworkFile
 from ..store.stored_models import StoredModel, newest
 from ..store.trained_model import Origin, TrainedModel, read_stored
-from .period_trainer import FittedPeriod, PeriodTrainer, TrainingPeriod
+from .feature_names import generic, specific
+from .network_member import completed
+from .period import FittedPeriod, TrainingPeriod
+from .period_trainer import PeriodTrainer
 
 logger = logging.getLogger(__name__)
 
-OWN = "{own}"
-"""Stands for the pair in the name of a feature that every pair has of itself."""
 POOLS_KEPT = 4
 """Joined candles in memory: FreqAI's loop and the one ahead of it ask for the same ones."""
 
@@ -180,13 +181,16 @@ class PooledTrainer(PeriodTrainer):
         self, period: TrainingPeriod, estimator: CandleRegressor, network: PooledNetwork
     ) -> FitTask:
         """Make the fit of what is left, on the candles of one pair."""
-        rest = estimator.with_pooled(network.estimator)
         last = period.frame["date"].iloc[-1]
         own = in_terms_of(period, network.origin.inputs)
+        rest = completed(estimator, own, self._candle, self._tell_once).with_pooled(
+            network.estimator
+        )
         return FitTask(self.seeded(rest, period.pair, last), own.candles)
 
     def _pool_task(self, estimator: CandleRegressor, pool: JoinedPool) -> FitTask:
-        own = self.seeded(estimator, ",".join(pool.pairs), pool.until)
+        learns = estimator.completed(lambda _: None)  # what is trained already, each pair adds
+        own = self.seeded(learns, ",".join(pool.pairs), pool.until)
         # an epoch is as many times as long, and early stopping looks once per evaluation
         often = {
             name: max(value, len(pool.pairs))
@@ -346,23 +350,6 @@ def common_inputs(periods: Sequence[TrainingPeriod]) -> list[str]:
 
 def _in_order(names: Iterator[str]) -> list[str]:
     return list(dict.fromkeys(names))
-
-
-def generic(name: str, pair: str) -> str:
-    """Return the name of a feature with ``{own}`` in place of the pair that it is of."""
-    return name.replace(f"_{_in_columns(pair)}_", f"_{OWN}_")
-
-
-def specific(name: str, pair: str) -> str:
-    """Return what a feature is called in the columns of a pair, see ``generic``.
-
-    That of a correlated pair is the pair's own where both are the same.
-    """
-    return name.replace(OWN, _in_columns(pair))
-
-
-def _in_columns(pair: str) -> str:
-    return pair.replace(":", "")  # as FreqAI's remove_special_chars_from_feature_names
 
 
 def _moment(dk: FreqaiDataKitchen) -> int:

@@ -13,8 +13,10 @@ from ..estimators.fit_task import FitTask
 from ..store.changed_names import listed
 from ..store.network_file import NetworkFile
 from ..store.trained_model import TrainedModel
-from .period_trainer import FittedPeriod, PeriodTrainer, TrainingPeriod
-from .pooled import PooledNetwork, adapted, in_terms_of, specific
+from .feature_names import specific
+from .period import FittedPeriod, TrainingPeriod
+from .period_trainer import PeriodTrainer
+from .pooled import PooledNetwork, adapted, in_terms_of
 
 
 class PretrainedTrainer(PeriodTrainer):

@@ -13,7 +13,8 @@ from ..estimators.base import CandleRegressor
 from ..store.stored_models import TRAINING_CANDLES, StoredModel, newest
 from ..store.trained_model import TrainedModel, read_stored
 from .kind import TrainingKind
-from .period_trainer import PeriodTrainer, TrainingPeriod
+from .period import TrainingPeriod
+from .period_trainer import PeriodTrainer
 
 logger = logging.getLogger(__name__)
 

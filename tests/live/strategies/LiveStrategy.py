@@ -7,7 +7,7 @@ from RecurrentStrategy import RecurrentStrategy
 
 class LiveStrategy(RecurrentStrategy):
     timeframe = "1m"
-    entry_threshold = DecimalParameter(0.0, 0.5, default=0.0, decimals=2, space="buy")
+    entry_edge = DecimalParameter(0.0, 3.0, default=0.0, decimals=1, space="buy")
     sequence_length = CategoricalParameter([6, 12], default=6, space="network")
     hidden_size = CategoricalParameter([8, 16], default=8, space="network")
 

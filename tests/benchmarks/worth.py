@@ -12,7 +12,6 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 from tests.benchmarks import forecasts
@@ -24,6 +23,7 @@ from tests.benchmarks.slices import Task, labels_of, plan_of, tasks
 from tests.benchmarks.timing import Row
 
 from freqai_rnn.evaluation.reversal import LINES
+from freqai_rnn.evaluation.worth import DAYS, held
 
 MODELS = (ENSEMBLE, POOLED_ENSEMBLE, "lstm", "gru", PRETRAINED, LIGHTGBM, POOLED_RIDGE, *LINES)
 FEE = 0.001
@@ -31,7 +31,6 @@ FEES, DELAYS = (0.0005, FEE, 0.0015), (0, 1)
 ROUND_TRIPS = (0.5, 1.0, 1.5, 2.0, 3.0)
 SHOWN = 1.0
 """Round trips of the rule whose details are shown."""
-DAYS = 30
 N_REDRAWN = 3
 
 
@@ -63,24 +62,6 @@ RULES = [
     TradingRule(*edge, short, fee, delay)
     for fee, delay, short, edge in itertools.product(FEES, DELAYS, (True, False), EDGES)
 ]
-
-
-def held(predicted: Array, enter: Array, short: npt.NDArray[np.bool_]) -> Array:
-    """Positions of -1, 0 and 1 after each candle; where there is no prediction they stay.
-
-    :param predicted: (n, n_slices).
-    :param enter: (n_rules, n_slices) return from which on to enter.
-    :param short: (n_rules,) whether falls are sold.
-    :return: (n, n_rules, n_slices).
-    """
-    state = np.zeros(enter.shape)
-    out = np.empty((len(predicted), *enter.shape))
-    for number, now in enumerate(predicted):
-        state[state * now < 0] = 0
-        state[(state == 0) & (now >= enter)] = 1
-        state[(state == 0) & (now <= -enter) & short[:, None]] = -1
-        out[number] = state
-    return out
 
 
 class Traded(NamedTuple):

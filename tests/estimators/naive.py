@@ -13,6 +13,7 @@ QUICK = {
     "dropout": 0.0,
     "learning_rate": 0.01,
     "batch_size": 16,
+    "linear_path": False,  # it has tests of its own
     "training_mode": "exact",
     "max_epochs": 3,
     "evaluations_per_epoch": 1,

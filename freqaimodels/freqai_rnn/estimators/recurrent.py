@@ -32,8 +32,12 @@ from ..network.windows import (
 from .base import CandleRegressor, FloatArray, all_or_nothing, never, row_vector, usable_rows
 from .calibration import Calibration, calibrate, known_or_none, no_calibration
 from .intervals import FEWEST
+from .linear_path import LinearPath
 
 logger = logging.getLogger(__name__)
+
+LINE = "line "
+"""Before the names of the linear path's arrays, among those of the network."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -57,6 +61,7 @@ class RecurrentRegressor(CandleRegressor):
 
     :ivar network_: the trained network: the average of the best checkpoints' weights
         (``is_average_``), or the best one where that validates better.
+    :ivar line_: the linear path, to which the network's output is added; None without one.
     :ivar calibration_: by what its predictions are multiplied, per label; see ``calibration``.
     :ivar history_: one ``EvaluationRecord`` per evaluation.
     :ivar best_epoch_: epochs trained at the lowest validation loss, such as 1.25.
@@ -74,6 +79,7 @@ class RecurrentRegressor(CandleRegressor):
     initial_memory: float = 0.5
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    linear_path: bool = True
     training_mode: str = "fast"
     batch_size: int | None = None
     max_epochs: int = 100
@@ -132,7 +138,10 @@ class RecurrentRegressor(CandleRegressor):
             row_vector("validation_mask", validation_mask, n_rows, np.bool_),
         )
         require_windows(split, n_rows, int(complete.sum()), settings)
-        train, valid = (window_targets(rows, targets, weights, device) for rows in split)
+        line, left = None, targets
+        if settings.linear_path:
+            line, left = _after_line(features, targets, weights, split)
+        train, valid = (window_targets(rows, left, weights, device) for rows in split)
         # the first weights too come from the seed
         with enough_memory(settings), seeded(settings.seed, device), one_thread():
             network = _initial_network(features.shape[1], targets.shape[1], settings, init_model)
@@ -145,7 +154,9 @@ class RecurrentRegressor(CandleRegressor):
                 should_stop,
             )
         self._store(result, settings, split)
+        self.line_ = line
         self.calibration_ = self._calibrate(features, targets, weights)
+        train, valid = (window_targets(rows, targets, weights, device) for rows in split)
         self.summary_ = self._summary(n_rows, train, valid, time.perf_counter() - started)
         logger.info(self.summary_)
         return self
@@ -178,7 +189,7 @@ class RecurrentRegressor(CandleRegressor):
         complete[: len(features) - n_rows] = False
         predictions = np.full((len(features), self.n_labels_), np.nan)
         if complete.any():
-            output = self._network_output(features, np.flatnonzero(complete))
+            output = self._output(features, np.flatnonzero(complete))
             predictions[complete] = output * self.calibration_.scale
         predictions = predictions[len(features) - n_rows :]
         return predictions[:, 0] if self.y_ndim_ == 1 else predictions
@@ -228,12 +239,13 @@ class RecurrentRegressor(CandleRegressor):
         rows = self.valid_rows_
         if self.settings_.calibration is None or not len(rows):
             return no_calibration(self.n_labels_)
-        predicted = self._network_output(features, rows)
+        predicted = self._output(features, rows)
         # the candles that a label looks ahead, so over so many rows labels share candles
         gap = self.settings_.validation_gap
         return calibrate(targets[rows].astype(np.float64), predicted, weights[rows], rows, gap)
 
-    def _network_output(self, features: FloatArray, rows: IntArray) -> FloatArray:
+    def _output(self, features: FloatArray, rows: IntArray) -> FloatArray:
+        """Return the sum of network and line, on no scale yet: (n, n_labels)."""
         with one_thread():
             predictions: FloatArray = predict_windows(
                 self.network_,
@@ -241,7 +253,10 @@ class RecurrentRegressor(CandleRegressor):
                 torch.from_numpy(rows),
                 self.settings_.sequence_length,
             ).numpy()
-        return predictions.astype(np.float64)
+        predictions = predictions.astype(np.float64)
+        return (
+            predictions if self.line_ is None else predictions + self.line_.predict(features[rows])
+        )
 
     def _summary(
         self, n_rows: int, train: WindowTargets, valid: WindowTargets, seconds: float
@@ -267,7 +282,7 @@ class RecurrentRegressor(CandleRegressor):
             f"(predicting the training mean: {baseline:.6g}){scaled}."
         )
 
-    def as_arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[np.float32]]]:
+    def as_arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[np.floating]]]:
         """Return all that a fitted regressor predicts with: facts, ready for JSON, and weights."""
         check_is_fitted(self)
         facts = {
@@ -280,19 +295,27 @@ class RecurrentRegressor(CandleRegressor):
             "best_epoch": self.best_epoch_,
             "is_average": self.is_average_,
         }
-        return facts, {name: one.numpy() for name, one in self.network_.state_dict().items()}
+        weights = {name: one.numpy() for name, one in self.network_.state_dict().items()}
+        if self.line_ is not None:
+            weights |= {f"{LINE}{name}": one for name, one in self.line_._asdict().items()}
+        return facts, weights
 
     @classmethod
     def from_arrays(
-        cls, facts: Mapping[str, Any], weights: Mapping[str, npt.NDArray[np.float32]]
+        cls, facts: Mapping[str, Any], weights: Mapping[str, npt.NDArray[np.floating]]
     ) -> RecurrentRegressor:
         """Return what ``as_arrays`` took apart; it predicts on the CPU."""
-        settings = Settings(**{**facts["settings"], "device": "cpu", "show_progress": False})
+        line = {n.removeprefix(LINE): one for n, one in weights.items() if n.startswith(LINE)}
+        here = {"device": "cpu", "show_progress": False, "linear_path": bool(line)}
+        settings = Settings(**{**facts["settings"], **here})
         own = cls(**asdict(settings))
         own.settings_, own.y_ndim_ = settings, 2
         own.n_features_in_, own.n_labels_ = facts["n_features"], facts["n_labels"]
         own.network_ = RecurrentNetwork(own.n_features_in_, own.n_labels_, settings).eval()
-        own.network_.load_state_dict({n: torch.from_numpy(one) for n, one in weights.items()})
+        own.line_ = LinearPath.of_arrays(line) if line else None
+        own.network_.load_state_dict(
+            {n: torch.from_numpy(one) for n, one in weights.items() if not n.startswith(LINE)}
+        )
         t_values = [np.nan if value is None else value for value in facts["scale_t"]]
         own.calibration_ = Calibration(np.array(facts["scale"]), np.array(t_values))
         own.n_train_windows_, own.n_valid_windows_ = facts["n_windows"]
@@ -322,6 +345,16 @@ class RecurrentRegressor(CandleRegressor):
             loaded = torch.load(io.BytesIO(weights), weights_only=True, map_location="cpu")
             # assign, as nothing can be copied into a tensor on the meta device
             self.network_.load_state_dict(loaded, assign=True)
+
+
+def _after_line(
+    features: FloatArray, targets: FloatArray, weights: FloatArray, split: Split
+) -> tuple[LinearPath, npt.NDArray[np.float32]]:
+    """Fit a line on the training targets; return it, and what it leaves of all targets."""
+    trains = np.zeros(len(targets), dtype=bool)
+    trains[split.train_rows] = True
+    line = LinearPath.fit(features, np.where(trains[:, None], targets, np.nan), weights)
+    return line, (targets - line.predict(features)).astype(np.float32)
 
 
 def _initial_network(

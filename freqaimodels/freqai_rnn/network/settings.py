@@ -26,6 +26,8 @@ class Settings:
         is 1.44, that of Keras's LSTM 3.2. Source: Tallec & Ollivier 2018, chrono initialisation.
     :param learning_rate: step size of AdamW (which is Adam while ``weight_decay`` is 0).
     :param weight_decay: decoupled weight decay of AdamW.
+    :param linear_path: whether a ridge regression on the features of the window's last candle is
+        fitted first. The network then learns what that leaves, and a prediction is the sum.
     :param training_mode: "exact" trains each target on its own window; "fast" trains up to
         ``sequence_length`` neighbours in one pass over their common candles, so that a target
         also sees up to ``sequence_length`` - 1 candles before its window. Predictions are those
@@ -62,6 +64,7 @@ class Settings:
     initial_memory: float = setting(0.5, real(0, above=True))
     learning_rate: float = setting(1e-3, real(0, above=True))
     weight_decay: float = setting(0.0, real(0))
+    linear_path: bool = setting(True, BOOLEAN)
     training_mode: str = setting("fast", one_of("exact", "fast"))
     batch_size: int | None = setting(None, or_none(whole(1)))
     max_epochs: int = setting(100, whole(1))

@@ -10,7 +10,7 @@ from typing import Any
 from ..estimators.base import CandleRegressor
 from ..estimators.intervals import COVERAGE
 
-MODEL_FORMAT = 4
+MODEL_FORMAT = 5
 """Raised when saved models of an older release must not be used any more."""
 
 

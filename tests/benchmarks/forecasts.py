@@ -16,17 +16,26 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.linear_model import RidgeCV
 from tests.benchmarks.candles import candles_of, features_of
-from tests.benchmarks.series import Array, horizon_of
-from tests.benchmarks.slices import VALIDATES, Data, Task, digest_of, part_of, prepare
+from tests.benchmarks.series import RETURN, Array, horizon_of, label_of
+from tests.benchmarks.slices import (
+    VALIDATES,
+    Data,
+    Task,
+    digest_of,
+    part_of,
+    plan_of,
+    prepare,
+)
 from tqdm import tqdm
 
 import freqai_rnn
 from freqai_rnn import EnsembleRegressor, RecurrentRegressor
 from freqai_rnn.estimators.base import CandleRegressor
 from freqai_rnn.estimators.calibration import calibrate
+from freqai_rnn.estimators.ensemble import default_members
+from freqai_rnn.estimators.frozen import FrozenRegressor
 from freqai_rnn.estimators.intervals import COVERAGE, intervals_of
 from freqai_rnn.estimators.pooled import join, validated_from
-from freqai_rnn.estimators.ridge import RidgeRegressor
 from freqai_rnn.estimators.trees import TreesRegressor
 from freqai_rnn.evaluation.reversal import LINES, honest_size
 from freqai_rnn.metrics import known_volatility
@@ -53,19 +62,20 @@ NETWORKS: dict[str, dict[str, Any]] = {
         f"{cell}, two layers": {"num_layers": 2},
         f"{cell}{SCALED_LOSS}": {},
         f"{cell}, layer of 64": {"hidden_size": 64},
+        f"{cell}, without a line": {"linear_path": False},
     }.items()
 }
 LIGHTGBM, RIDGE, POOLED_RIDGE, ENSEMBLE, ZERO = (
     *("lightgbm", "ridge", "ridge, pooled", "ensemble", "zero"),
 )
-POOLED_ENSEMBLE, PRETRAINED = "ensemble, pooled line", "pretrained"
+POOLED_ENSEMBLE, OWN_ENSEMBLE = "ensemble, pooled line", "ensemble, own members"
+PRETRAINED = "pretrained"
+ENSEMBLES = (ENSEMBLE, OWN_ENSEMBLE)
 POOLS = {
     **{f"{name}, pooled": name for name in (*NETWORKS, LIGHTGBM)},
     POOLED_ENSEMBLE: ENSEMBLE,
 }
 """Fitted once on the candles of all pairs; of the ensemble the line alone."""
-AFTER_RIDGE = ", after ridge"
-NETWORKS |= {f"{cell}{AFTER_RIDGE}": {"cell_type": cell} for cell in ("lstm", "gru")}
 RAW = ("lightgbm, raw", "lightgbm, bagged", "ridge, raw")
 MODELS = (
     *("lstm", "gru", ENSEMBLE, LIGHTGBM, *RAW, RIDGE, *LINES, ZERO),
@@ -93,13 +103,10 @@ def predict(model: str, group: dict[Task, Data]) -> dict[Task, Predictions]:
 
 
 def predict_one(model: str, task: Task, data: Data) -> Predictions:
-    if model.endswith(AFTER_RIDGE):
-        return after_ridge(model, task, data)
-    if model == ENSEMBLE or model in NETWORKS:
+    if model in ENSEMBLES or model in NETWORKS:
         weights = scaled_loss_weights(data) if model.endswith(SCALED_LOSS) else None
-        fitted = estimator(model, data.horizon, task.seed).fit(
-            data.train, data.targets, sample_weight=weights
-        )
+        whole = completed(estimator(model, data.horizon, task.seed), task)
+        fitted = whole.fit(data.train, data.targets, sample_weight=weights)
         return described(model, fitted, data)
     if model == PRETRAINED:
         return pretrained(task, data)
@@ -144,7 +151,7 @@ def of_pool(model: str, group: dict[Task, Data]) -> dict[Task, Predictions]:
     for task, data in group.items():
         part = parts[task]
         if model == POOLED_ENSEMBLE:
-            rest = whole.with_pooled(shared)
+            rest = completed(whole, task).with_pooled(shared)
             out[task] = described(model, rest.fit(data.train, data.targets), data)
             continue
         rows = np.flatnonzero(part.is_target & (part.times >= chosen))
@@ -162,25 +169,26 @@ def of_pooled_ridge(group: dict[Task, Data]) -> dict[Task, Predictions]:
     return out
 
 
-def after_ridge(model: str, task: Task, data: Data) -> Predictions:
-    """Ridge regression, and a network on what it leaves; the sum on its honest size."""
-    line = RidgeRegressor(validation_gap=data.horizon).fit(data.train, data.targets)
-    left = data.targets - line.predict(data.train)
-    network = (
-        estimator(model, data.horizon, task.seed).set_params(calibration=None).fit(data.train, left)
-    )
-    rows = network.valid_rows_
-    seen = line.predict(data.train[rows]) + network.predict_rows(data.train, rows)
-    scale, facts = scale_of(data, seen, rows)
-    found = line.predict(data.test) + network.predict(data.test, context=data.train)
-    return Predictions({model: scale * found}, facts)
+def completed(estimator: CandleRegressor, task: Task) -> CandleRegressor:
+    """With the network that ships with the package in its place, where it has seen no judge."""
+    file = PretrainedRegressor().file
+    n_train = plan_of(task.market.timeframe).n_train
+    first = task.start + round((1 - VALIDATES) * n_train) - horizon_of(task.label)
+    is_new = candles_of(task.market, task.pair)["date"][first] > file.origin.until
+    fits = label_of(task.label) == (RETURN, file.horizon)
+    member = FrozenRegressor(regressor=file.estimator, columns=columns_of_network(task))
+    return estimator.completed(lambda _: member if is_new and fits else None)
+
+
+def columns_of_network(task: Task) -> list[int]:
+    names = [generic(name, "BTC/USD") for name in features_of(task.market, task.pair)]
+    return [names.index(name) for name in PretrainedRegressor().file.origin.inputs]
 
 
 def pretrained(task: Task, data: Data) -> Predictions:
     """The network that ships with the package, sized by the pair; nothing of what it has seen."""
     file = PretrainedRegressor().file
-    names = [generic(name, "BTC/USD") for name in features_of(task.market, task.pair)]
-    columns = [names.index(name) for name in file.origin.inputs]
+    columns = columns_of_network(task)
     own = data._replace(train=data.train[:, columns], test=data.test[:, columns])
     candles = candles_of(task.market, task.pair)["date"]
     split = task.start + len(data.train)
@@ -240,8 +248,11 @@ def intervals(fitted: CandleRegressor, data: Data, predicted: Array) -> dict[str
 
 def estimator(model: str, horizon: int, seed: int) -> CandleRegressor:
     """The ensemble, or any of the networks, unfitted."""
-    if model == ENSEMBLE:
-        found = EnsembleRegressor(validation_gap=horizon)
+    if model in ENSEMBLES:
+        members = default_members()
+        if model == ENSEMBLE:
+            members = (*members, (PRETRAINED, PretrainedRegressor()))
+        found = EnsembleRegressor(members=members, validation_gap=horizon)
         seeds = {name: seed for name in found.parameter_names() if name.endswith("__seed")}
         return found.set_params(**seeds, device="cpu", show_progress=False)
     if model == LIGHTGBM:

@@ -19,6 +19,7 @@ DEFAULTS = {
     "initial_memory": 0.5,
     "learning_rate": 1e-3,
     "weight_decay": 0.0,
+    "linear_path": True,
     "training_mode": "fast",
     "batch_size": None,
     "max_epochs": 100,
@@ -58,6 +59,7 @@ TABLE: dict[str, tuple[str, tuple[Any, ...], tuple[Any, ...]]] = {
     "initial_memory": ("a number above 0", (1e-6, 0.5, 24), (0, 0.0, -1.0, *NO_NUMBERS)),
     "learning_rate": ("a number above 0", (1e-12, 1, 10.0), (0, 0.0, -1e-3, *NO_NUMBERS)),
     "weight_decay": ("a number of at least 0", (0, 0.0, 3.5), (-1e-9, *NO_NUMBERS)),
+    "linear_path": ("true or false", (True, False), (1, 0, None, "true")),
     "training_mode": ("one of exact, fast", ("exact", "fast"), ("Fast", "", None, True)),
     "batch_size": (
         "a whole number of at least 1, or None",

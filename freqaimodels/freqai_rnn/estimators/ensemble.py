@@ -46,10 +46,14 @@ Members = Sequence[tuple[str, CandleRegressor]]
 
 
 def default_members() -> Members:
-    """Return an LSTM, a GRU, LightGBM and a line; the ensemble scales them, so they need not."""
+    """Return an LSTM, a GRU, LightGBM and a line.
+
+    The ensemble scales them, and the line is one of them, so the networks need neither.
+    """
+    plain: dict[str, Any] = {"calibration": None, "linear_path": False}
     return (
-        ("lstm", RecurrentRegressor(cell_type="lstm", calibration=None)),
-        ("gru", RecurrentRegressor(cell_type="gru", calibration=None)),
+        ("lstm", RecurrentRegressor(cell_type="lstm", **plain)),
+        ("gru", RecurrentRegressor(cell_type="gru", **plain)),
         ("lightgbm", TreesRegressor()),
         ("ridge", RidgeRegressor()),
     )
@@ -96,7 +100,7 @@ class EnsembleRegressor(CandleRegressor):
 
     :param members: names and unfitted regressors.
     :param calibration: "evidence", or None for members that are not to be scaled.
-    :param weights: "validation" weighs by exp(R² / 0.05) in the second part, "equal" alike.
+    :param weights: "validation" weighs by exp(R² / 0.2) in the second part, "equal" alike.
     :param selection: "agreement" predicts nothing where a member is above the mean of the training
         labels and another below; None predicts everywhere.
     :param pooled_members: names of those that learn from the candles of all pairs, where pairs

@@ -13,7 +13,7 @@ from ..network.windows import SERIES, BoolArray, IntArray, split_targets
 from .base import CandleRegressor, FloatArray
 from .calibration import Calibration, calibrate, no_calibration
 
-TEMPERATURE = 0.05
+TEMPERATURE = 0.2
 """Difference in R² that makes one weight e times another."""
 
 
@@ -114,7 +114,7 @@ def judge(regressor: CandleRegressor, judges: Judges, *, is_scaled: bool) -> Jud
 
 
 def exponential_weights(r2: FloatArray) -> FloatArray:
-    """Return exp(R² / 0.05), with a sum of 1 over the regressors.
+    """Return exp(R² / 0.2), with a sum of 1 over the regressors.
 
     :param r2: (n_regressors, n_labels), and so is what is returned.
     """

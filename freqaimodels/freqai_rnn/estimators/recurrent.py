@@ -138,9 +138,7 @@ class RecurrentRegressor(CandleRegressor):
             row_vector("validation_mask", validation_mask, n_rows, np.bool_),
         )
         require_windows(split, n_rows, int(complete.sum()), settings)
-        line, left = None, targets
-        if settings.linear_path:
-            line, left = _after_line(features, targets, weights, split)
+        self.line_, left = _after_line(features, targets, weights, split, settings)
         train, valid = (window_targets(rows, left, weights, device) for rows in split)
         # the first weights too come from the seed
         with enough_memory(settings), seeded(settings.seed, device), one_thread():
@@ -154,7 +152,6 @@ class RecurrentRegressor(CandleRegressor):
                 should_stop,
             )
         self._store(result, settings, split)
-        self.line_ = line
         self.calibration_ = self._calibrate(features, targets, weights)
         train, valid = (window_targets(rows, targets, weights, device) for rows in split)
         self.summary_ = self._summary(n_rows, train, valid, time.perf_counter() - started)
@@ -348,9 +345,15 @@ class RecurrentRegressor(CandleRegressor):
 
 
 def _after_line(
-    features: FloatArray, targets: FloatArray, weights: FloatArray, split: Split
-) -> tuple[LinearPath, npt.NDArray[np.float32]]:
-    """Fit a line on the training targets; return it, and what it leaves of all targets."""
+    features: FloatArray,
+    targets: FloatArray,
+    weights: FloatArray,
+    split: Split,
+    settings: Settings,
+) -> tuple[LinearPath | None, FloatArray]:
+    """Fit a line on the training targets, if there is to be one; return what it leaves of all."""
+    if not settings.linear_path:
+        return None, targets
     trains = np.zeros(len(targets), dtype=bool)
     trains[split.train_rows] = True
     line = LinearPath.fit(features, np.where(trains[:, None], targets, np.nan), weights)

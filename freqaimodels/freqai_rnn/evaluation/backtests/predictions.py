@@ -73,8 +73,8 @@ class StoredRun:
         orders, to the open after it), predicted, used (do_predict 1), origin (what scores take out
         of label and prediction: 0 for a return, else the mean of the training labels); the fields
         of ``metrics.Outcomes``, of which ``realised`` is NaN where the future is not known; what
-        each line of ``reversal.LINES`` predicts of a return; and the columns of ``predict_in_detail`` by
-        their names, such as that of a member.
+        each line of ``reversal.LINES`` predicts of a return; and the columns of
+        ``predict_in_detail`` by their names, such as that of a member.
     :ivar settings: the ``freqai`` section of the run.
     :ivar command: that repeats the run; empty if not known.
     :ivar result: freqtrade's summary of the trades; empty if not known.

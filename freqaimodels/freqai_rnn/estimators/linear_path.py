@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .base import FloatArray
-from .ridge import FEATURE_LIMIT, RidgeRegressor
+from .ridge import FEATURE_LIMIT, fit_line
 
 Float64 = npt.NDArray[np.float64]
 
@@ -33,12 +33,12 @@ class LinearPath(NamedTuple):
 
     @classmethod
     def fit(cls, features: FloatArray, targets: FloatArray, weights: FloatArray) -> LinearPath:
-        """Fit one line per label, see ``RidgeRegressor``; a row with NaN among its targets is none.
+        """Fit one line per label on complete rows, see ``RidgeRegressor``.
 
-        :param features: (n_rows, n_features); targets (n_rows, n_labels), weights (n_rows,).
+        :param features: (n, n_features); targets (n, n_labels), weights (n,).
         """
-        ridge = RidgeRegressor(validation_fraction=0.0).fit(features, targets, weights)
-        scaler, lines = ridge.models_[0][0], [model[-1] for model in ridge.models_]
+        models = [fit_line(features, target, weights) for target in targets.T]
+        scaler, lines = models[0][0], [model[-1] for model in models]
         return cls(
             scaler.mean_,
             scaler.scale_,

@@ -354,9 +354,8 @@ def _after_line(
     """Fit a line on the training targets, if there is to be one; return what it leaves of all."""
     if not settings.linear_path:
         return None, targets
-    trains = np.zeros(len(targets), dtype=bool)
-    trains[split.train_rows] = True
-    line = LinearPath.fit(features, np.where(trains[:, None], targets, np.nan), weights)
+    rows = split.train_rows
+    line = LinearPath.fit(features[rows], targets[rows], weights[rows])
     return line, (targets - line.predict(features)).astype(np.float32)
 
 

@@ -38,11 +38,7 @@ class RidgeRegressor(RowRegressor):
     """
 
     def _fit_label(self, features: FloatArray, target: FloatArray, weights: FloatArray) -> Pipeline:
-        # cut is a function of this module, as the pipeline is pickled with the model
-        ridge = make_pipeline(StandardScaler(), FunctionTransformer(cut), RidgeCV(PENALTIES))
-        own = {"standardscaler__sample_weight": weights, "ridgecv__sample_weight": weights}
-        with threadpool_limits(1):  # the last digits of a decomposition hang on the threads
-            return ridge.fit(features.astype(np.float64), target.astype(np.float64), **own)
+        return fit_line(features, target, weights)
 
     def _predict_label(self, fitted: Pipeline, features: FloatArray) -> FloatArray:
         line = fitted[-1]
@@ -54,6 +50,15 @@ class RidgeRegressor(RowRegressor):
     def _in_words(self) -> str:
         penalties = ", ".join(f"{fitted[-1].alpha_:.3g}" for fitted in self.models_)
         return f"ridge regression, with penalty {penalties},"
+
+
+def fit_line(features: FloatArray, target: FloatArray, weights: FloatArray) -> Pipeline:
+    """Fit a scaler, a cut and a line on complete rows, (n, n_features), (n,) and (n,)."""
+    # cut is a function of this module, as the pipeline is pickled with the model
+    ridge = make_pipeline(StandardScaler(), FunctionTransformer(cut), RidgeCV(PENALTIES))
+    own = {"standardscaler__sample_weight": weights, "ridgecv__sample_weight": weights}
+    with threadpool_limits(1):  # the last digits of a decomposition hang on the threads
+        return ridge.fit(features.astype(np.float64), target.astype(np.float64), **own)
 
 
 def cut(features: FloatArray) -> FloatArray:

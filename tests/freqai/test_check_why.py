@@ -35,7 +35,7 @@ def counted(host: Host, *arguments: str, overlay: dict[str, Any] | None = None) 
     """Candles of all pairs by reason."""
     done = why_command(host, *arguments, overlay=overlay)
     assert done.returncode == 0, done.stderr
-    _, _, head, *rows = done.stdout.splitlines()
+    _, _, head, *rows = done.stdout.partition("\n\nIf &-")[0].splitlines()
     assert head.split()[-2:] == ["all", "share"]
     found = (re.fullmatch(r"(\S.*?)  +.* ([\d,]+) +[\d.]+%", row) for row in rows)
     return {row[1]: int(row[2].replace(",", "")) for row in found}
@@ -72,6 +72,17 @@ LIVELY = {
     "freqai": {"model_training_parameters": {"calibration": None, "max_epochs": 8}},
 }
 """A strategy whose model predicts rises and falls."""
+
+
+def test_moves_are_told_beside_what_a_trade_costs(host):
+    """The fee of the offline configuration is 0.1 % a side."""
+    predicted = backtest(host, ENTERS)["&-return"].abs() / 0.002
+    line = why_command(host, overlay=ENTERS).stdout.splitlines()[-1]
+    assert line == (
+        f"If &-return is a return: the largest predicted move is {predicted.max():.2f} times what "
+        f"entry and exit cost. {(predicted >= 1).mean():.1%} of the candles predict a move that "
+        "pays for them."
+    )
 
 
 def test_a_fall_that_cannot_be_traded_is_told_from_a_small_prediction(host):

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..evaluation.backtests.live import live_candles, live_predictions, live_trades
@@ -51,6 +52,32 @@ def why_no_trades(expected: Expectation) -> Iterator[str]:
     )
     yield ""
     yield from table(found)
+    yield from _against_costs(stored, expected)
+
+
+def _against_costs(stored: dict[str, pd.DataFrame], expected: Expectation) -> Iterator[str]:
+    """Yield how large predicted moves are beside what a trade costs, where that is known."""
+    trips = {pair: _round_trip(pair, expected) for pair in stored}
+    for label in _labels(next(iter(stored.values()))):
+        moves = pd.concat(
+            [frame[label].abs() / (trips[pair] or np.nan) for pair, frame in stored.items()]
+        )
+        if moves.notna().any():
+            yield ""
+            yield (
+                f"If {label} is a return: the largest predicted move is {moves.max():.2f} times "
+                f"what entry and exit cost. {(moves >= 1).mean():.1%} of the candles predict a "
+                "move that pays for them."
+            )
+
+
+def _round_trip(pair: str, expected: Expectation) -> float | None:
+    """Return the cost of entry and exit; None where neither strategy nor configuration says it."""
+    own = getattr(expected.strategy, "round_trip", None)
+    if callable(own):
+        return float(own(pair))
+    fee = expected.config.get("fee")
+    return None if fee is None else 2 * float(fee)
 
 
 def _of_backtest(
@@ -71,6 +98,10 @@ def _of_backtest(
     return predictions, candles
 
 
+def _labels(predictions: pd.DataFrame) -> list[str]:
+    return [name for name in predictions.columns if f"{name}_std" in predictions.columns]
+
+
 def _reasons(
     pair: str,
     predictions: pd.DataFrame,
@@ -79,7 +110,7 @@ def _reasons(
     outcomes: Outcomes,
     expected: Expectation,
 ) -> pd.Series:
-    labels = [name for name in predictions.columns if f"{name}_std" in predictions.columns]
+    labels = _labels(predictions)
     is_counted = candles["date"].isin(predictions["date"]).to_numpy()
     known = PairCandles(
         predictions,

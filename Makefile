@@ -38,7 +38,6 @@ compare: data
 
 # The bundled network again, from the sample candles of five coins; other processors round differently, so its bytes may differ.
 pretrain: data
-	@$(BIN)/python -m freqai_rnn sample-data --datadir user_data/data/coinspot --coins BTC ETH LTC XRP EOS
 	@$(BIN)/python -m freqai_rnn pretrain $(OFFLINE) -c config/pretrain.json --output freqaimodels/freqai_rnn/networks/1h.npz
 
 # Ratios to what one would run instead; long. `.venv/bin/python -m tests.benchmarks step` is a part.

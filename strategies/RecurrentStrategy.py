@@ -33,7 +33,7 @@ class RecurrentStrategy(IStrategy):
 
     INTERFACE_VERSION = 3
 
-    timeframe = "4h"
+    timeframe = "1h"
     process_only_new_candles = True
     use_exit_signal = True
     # FreqAI loads this many candles before the training period, of each timeframe. The longest

@@ -262,7 +262,9 @@ def test_freqtrade_loads_the_candles_with_its_own_columns_and_types(written, tim
 
 def test_freqtrade_lists_the_pairs_and_timeframes(written):
     listed = FeatherDataHandler.ohlcv_get_available_data(written, TradingMode.SPOT)
-    pairs = {(f"{coin}/USD", timeframe, CandleType.SPOT) for coin in ROWS for timeframe in MINUTES}
+    pairs = {
+        (f"{coin}/USD", timeframe, CandleType.SPOT) for coin in SHA256 for timeframe in MINUTES
+    }
     assert set(listed) == pairs
     assert len(list(written.iterdir())) == len(pairs)
 
@@ -418,10 +420,10 @@ def test_sample_data_command_prints_path_rows_and_dates_of_every_file(tmp_path):
     ]
 
 
-def test_sample_data_command_writes_bitcoin_and_ether_unless_told(tmp_path, capsys):
+def test_sample_data_command_writes_all_coins_unless_told(tmp_path, capsys):
     assert command_line.main(["sample-data", "--datadir", str(tmp_path)]) == 0
     names = [Path(line.split("  ")[0]).name for line in capsys.readouterr().out.splitlines()]
-    assert names == [f"{coin}_USD-{timeframe}.feather" for coin in ROWS for timeframe in MINUTES]
+    assert names == [f"{coin}_USD-{timeframe}.feather" for coin in SHA256 for timeframe in MINUTES]
 
 
 def test_package_of_another_version_ends_with_code_1_and_one_line(tmp_path):

@@ -38,7 +38,7 @@ CANDLES_PER_TIMEFRAME = {"30m": 1, "1h": 2, "4h": 8, "1d": 48}
 
 def write_sample_candles(
     datadir: Path,
-    coins: Sequence[str] = ("BTC", "ETH"),
+    coins: Sequence[str] = tuple(SHA256),
     timeframes: Sequence[str] = tuple(CANDLES_PER_TIMEFRAME),
     source: Path | None = None,
 ) -> list[Path]:

@@ -112,7 +112,7 @@ def test_a_new_project_has_the_repositorys_own_files(project):
         *OWN,
         *(f"freqaimodels/{name}" for name in MODELS),
     }
-    assert len(list((project / "user_data/data/coinspot").glob("*.feather"))) == 8
+    assert len(list((project / "user_data/data/coinspot").glob("*.feather"))) == 20
 
 
 def test_every_setting_of_the_two_configurations_is_found_in_the_project(project):

@@ -80,7 +80,7 @@ def test_the_number_of_trainings_is_that_of_the_backtest(host, end):
     assert f", {trainings} of them on disk already" in check(host, overlay=overlay)[1]
 
 
-def test_the_sample_configuration_trains_six_times(tmp_path):
+def test_the_sample_configuration_trains_fifteen_times(tmp_path):
     """As README says of `make backtest`."""
     from freqai_rnn.checks.plan import plan
     from freqai_rnn.freqai.setup import expectation
@@ -90,7 +90,7 @@ def test_the_sample_configuration_trains_six_times(tmp_path):
     paths["freqaimodel_path"] = str(ROOT / "freqaimodels")
     (tmp_path / "user_data").mkdir()
     expected = expectation(files, tmp_path / "user_data", is_backtest=True, **paths)
-    assert plan(expected, None, tmp_path).n_trainings == 6
+    assert plan(expected, None, tmp_path).n_trainings == 15
 
 
 def test_targets_are_those_that_the_training_counts(checked):

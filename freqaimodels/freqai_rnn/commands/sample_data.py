@@ -19,9 +19,9 @@ def add_sample_data(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--coins",
         nargs="+",
-        default=["BTC", "ETH"],
+        default=[*SHA256],
         metavar="COIN",
-        help=f"among {', '.join(SHA256)} (default: BTC ETH)",
+        help=f"among {', '.join(SHA256)} (default: all)",
     )
     parser.set_defaults(run=_run_sample_data)
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 from scipy.stats import norm
 from tests.benchmarks import forecasts
 from tests.benchmarks.candles import Market, candles_of
@@ -22,6 +24,7 @@ from tests.benchmarks.series import RETURN, Array, horizon_of, is_return
 from tests.benchmarks.slices import Task, labels_of, plan_of, tasks
 from tests.benchmarks.timing import Row
 
+from freqai_rnn.evaluation.pages.figures import COLOURS
 from freqai_rnn.evaluation.reversal import LINES
 from freqai_rnn.evaluation.worth import DAYS, held
 
@@ -178,6 +181,7 @@ def measure(
             smallest = POWER * float(one.loc[_is_plain(one), "error"].median())
             what = f"{name} {label}: smallest gain that can be seen, % per {DAYS} days"
             rows.append(Row("worth", what, [smallest], unit="", note=f"{len(found)} slices"))
+    picture(scores[-1], found, predicted).write_html(running["output"] / "worth.html")
     tables |= placebo(markets, options)
     return {
         "rows": [asdict(row) for row in rows],
@@ -287,6 +291,35 @@ def readable(one: pd.DataFrame, title: str) -> Iterator[tuple[str, list[list[str
 
 def _gain(row: pd.Series) -> str:
     return f"{row['gain']:+.1f} ± {row['error']:.1f} ({row['t']:.1f})".replace("-", "−")
+
+
+def picture(one: pd.DataFrame, found: list[Task], predicted: dict[str, Array]) -> go.Figure:
+    """Gains by threshold with two standard errors, and gains by slice, cumulated over time."""
+    figure = make_subplots(
+        cols=2, subplot_titles=("% per 30 days and pair, after fees", "cumulated, 1 round trip")
+    )
+    rules = [TradingRule(edge, "round trips", short=True) for edge in (0.0, *ROUND_TRIPS)]
+    plain = one[_is_plain(one) & (one["edge"].isin([0.0, *ROUND_TRIPS]))]
+    order = np.argsort([str(task.moment) for task in found], kind="stable")
+    for number, (model, own) in enumerate(plain.groupby("model", sort=False)):
+        line = {"color": COLOURS[number % len(COLOURS)]}
+        whiskers = {"type": "data", "array": 2 * own["error"]}
+        figure.add_scatter(
+            x=own["edge"], y=own["gain"], error_y=whiskers, name=model, line=line, col=1, row=1
+        )
+        values = predicted[model]
+        known = np.array([n for n in order if not np.isnan(values[:, n]).all()])
+        some = [found[n] for n in known]
+        traded = trade(some, values[:, known], [rules[1 + ROUND_TRIPS.index(SHOWN)]])
+        per_slice = traded.gross[0] - FEE * traded.sides[0]
+        exposure = traded.position[0].mean() / plan_of(some[0].market.timeframe).n_test
+        gains = pd.Series(100 * (per_slice - exposure * traded.market))
+        by_time = gains.groupby([task.moment for task in some]).mean().cumsum()
+        figure.add_scatter(
+            x=by_time.index, y=by_time, name=model, line=line, showlegend=False, col=2, row=1
+        )
+    figure.update_xaxes(title_text="round trips that a move must be worth", col=1)
+    return figure.update_layout(template="plotly_white", width=1300, height=520)
 
 
 def placebo(markets: list[Market], options: dict[str, Any]) -> dict[str, list[list[str]]]:

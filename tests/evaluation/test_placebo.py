@@ -17,7 +17,6 @@ from freqai_rnn.evaluation.backtests.realised import outcomes_by_date
 from freqai_rnn.evaluation.reversal import LINES
 from freqai_rnn.evaluation.scores import score
 from freqai_rnn.evaluation.uncertainty import Bootstrap
-from freqai_rnn.evaluation.worth import held
 from freqai_rnn.metrics import Outcomes
 from freqai_rnn.sample_data import SHA256, read_sample_candles, resample_complete
 
@@ -132,19 +131,3 @@ def test_a_constant_bet_is_no_skill_in_a_falling_market():
     moves = np.random.default_rng(0).normal(-0.1, 1, size=5000)
     outcomes = Outcomes(moves, np.ones(5000), moves)
     assert metrics.scaled_ic(outcomes, np.full(5000, -1.0)) == pytest.approx(0.1, abs=0.03)
-
-
-@pytest.mark.parametrize("line", LINES)
-def test_timing_by_reversal_is_worth_nothing_before_fees(line):
-    """By sign, on slices: a gain net of one exposure is 0, and net of each slice's own is not."""
-    moves, signals = [], []
-    for part in slices():
-        moves.append(part["next_move"].fillna(0.0).to_numpy())
-        signals.append(part[line].to_numpy())
-    r, p = np.stack(moves, axis=1), np.stack(signals, axis=1)
-    positions = held(p, np.zeros((1, p.shape[1])), np.array([True]))[:, 0]
-    gross = (positions * r).mean(axis=0)
-    assert abs(mean_in_errors(list(gross - positions.mean() * r.mean(axis=0)))) < 2.5
-    own = gross - positions.mean(axis=0) * r.mean(axis=0)
-    flattered = {"distance to EMA 50": 4, "reversal, 24 candles": 2}
-    assert mean_in_errors(list(own)) > flattered.get(line, -2)

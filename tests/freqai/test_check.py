@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import pytest
 from tests.freqai.freqtrade_host import MIDDLE, ROOT, START, TWO_PAIRS, Host, Run, own_command
@@ -220,23 +219,6 @@ def test_the_break_even_is_the_cost_over_the_spread_of_the_label(host):
     assert costs.startswith("0.300% for entry and exit (fee 0.100% a side, spread 0.100%)")
     assert float(costs.split()[-1]) == pytest.approx(needed, abs=5e-4)
     assert any("pays the costs" in line for line in unusual(text)) == (needed > BEST_IC)
-
-
-def test_the_break_even_of_other_horizons_stands_beside_it(host):
-    """A horizon that is four times as long needs half the IC, where prices walk at random."""
-    _, text = check(host, "--spread", "0.1", overlay={"tiny": {"label": "&-gain"}})
-    line = fact(text, "costs by horizon")
-    candles = pd.read_feather(host.candles / "BTC_USD-1h.feather").set_index("date").asfreq("h")
-    close = candles["close"].ffill()
-    close = close[(close.index >= START - pd.Timedelta(days=20)) & (close.index < START)]
-    found = dict(re.findall(r"(\d+): [\d.]+%, ([\d.]+)", line))
-    assert [*found] == ["1", "2", "4", "8", "12", "24", "48", "96"]
-    for horizon in (1, 24):
-        moves = close.shift(-horizon) / close - 1
-        needed = 0.003 / (1.755 * np.sqrt((moves**2).mean()))
-        assert float(found[str(horizon)]) == pytest.approx(needed, abs=1e-3)
-    first = next(n for n, ic in found.items() if float(ic) <= BEST_IC)
-    assert f"from {first} candles on" in line
 
 
 def test_a_label_that_is_no_return_over_the_horizon_has_no_break_even(host):

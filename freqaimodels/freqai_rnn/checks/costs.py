@@ -14,13 +14,12 @@ from .trial import TrialPeriod
 BEST_IC = 0.055
 """The highest scaled IC of a model of ours on either set of coins of docs/benchmarks.md."""
 COMMON_FEE = 0.001
-HORIZONS = (1, 2, 4, 8, 12, 24, 48, 96)
 
 
 def check_costs(
     periods: Sequence[TrialPeriod], horizon: int, fee: float | None, spread: float, found: Findings
 ) -> None:
-    """Add the break-even IC of the labels that are returns, and of returns over other horizons.
+    """Add the break-even IC of the labels that are returns.
 
     :param horizon: candles that a label looks ahead.
     :param fee: of one side, as configured; None where the exchange decides.
@@ -47,25 +46,6 @@ def check_costs(
             f"an IC of {break_even_ic(deviation, cost):.3f}"
         )
         found.unusual += _too_dear(name, break_even_ic(deviation, cost))
-        found.facts["costs by horizon"] = _frontier(list(closes.values()), cost)
-
-
-def _frontier(closes: Sequence[pd.Series], cost: float) -> str:
-    """Return for each horizon how far returns spread, and which IC pays; and where to look."""
-    needed = {}
-    for horizon in HORIZONS:
-        moves = pd.concat([close.shift(-horizon) / close - 1 for close in closes]).dropna()
-        deviation = float(moves.pow(2).mean() ** 0.5)
-        if deviation > 0:
-            needed[horizon] = deviation, break_even_ic(deviation, cost)
-    listed = "; ".join(f"{n}: {d:.2%}, {ic:.3f}" for n, (d, ic) in needed.items())
-    within = [n for n, (_, ic) in needed.items() if ic <= BEST_IC]
-    where = (
-        f"from {within[0]} candles on the IC is one that models of docs/benchmarks.md reach"
-        if within
-        else f"none is below {BEST_IC}, the best of docs/benchmarks.md"
-    )
-    return f"candles: spread of returns, IC that pays the costs: {listed}; {where}"
 
 
 def _too_dear(name: str, needed: float) -> list[str]:

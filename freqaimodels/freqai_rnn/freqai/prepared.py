@@ -33,17 +33,6 @@ class PreparedBacktest:
         """Return that of the candles, which the strategy may set."""
         return str(self.config["timeframe"])
 
-    @property
-    def entry_edge(self) -> float | None:
-        """Return the round trips that the strategy asks of an entry; None where it has none."""
-        edge = getattr(self.strategy, "entry_edge", None)
-        return None if edge is None else float(getattr(edge, "value", edge))
-
-    @property
-    def can_short(self) -> bool:
-        """Return whether the strategy sells falls."""
-        return bool(self.strategy.can_short)
-
     def labels(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
         """Return a column per label that is a number, by opening time.
 

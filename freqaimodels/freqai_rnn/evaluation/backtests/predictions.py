@@ -69,17 +69,14 @@ class StoredRun:
 
     :ivar return_in_words: which return the label is; nothing for another label.
     :ivar candles: a row per predicted candle and pair: pair, trained, date, candle (number on the
-        time axis), fill (what a position earns from the next candle's open, where freqtrade fills
-        orders, to the open after it), predicted, used (do_predict 1), origin (what scores take out
-        of label and prediction: 0 for a return, else the mean of the training labels); the fields
-        of ``metrics.Outcomes``, of which ``realised`` is NaN where the future is not known; what
-        each line of ``reversal.LINES`` predicts of a return; and the columns of
-        ``predict_in_detail`` by their names, such as that of a member.
+        time axis), predicted, used (do_predict 1), origin (what scores take out of label and
+        prediction: 0 for a return, else the mean of the training labels); the fields of
+        ``metrics.Outcomes``, of which ``realised`` is NaN where the future is not known; what each
+        line of ``reversal.LINES`` predicts of a return; and the columns of ``predict_in_detail`` by
+        their names, such as that of a member.
     :ivar settings: the ``freqai`` section of the run.
     :ivar command: that repeats the run; empty if not known.
     :ivar result: freqtrade's summary of the trades; empty if not known.
-    :ivar entry_edge: round trips that the strategy asks of an entry; None where it has none.
-    :ivar can_short: whether the strategy sells falls.
     """
 
     identifier: str
@@ -95,8 +92,6 @@ class StoredRun:
     command: str = ""
     result: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    entry_edge: float | None = None
-    can_short: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -155,7 +150,6 @@ def read_runs(
     result = last_backtest(results, identifier.split("/settings-")[0])
     candles = _candles_of(stored, configuration, timeframe)
     closes = {pair: frame.set_index("date")["close"] for pair, frame in candles.items()}
-    opens = {pair: frame.set_index("date")["open"] for pair, frame in candles.items()}
     strategy = {"strategy": result.strategy} if result.strategy else {}
     prepared = prepare({"freqai": settings, "timeframe": timeframe, **strategy})
     realised = realised_labels(prepared, candles, names)
@@ -177,11 +171,8 @@ def read_runs(
             command=result.command,
             result=result.summary,
             warnings=(*warnings, *_mismatches(stored, label, happened, settings)),
-            entry_edge=prepared.entry_edge,
-            can_short=prepared.can_short,
         )
-        known = _with_realised(run, closes, happened)
-        runs.append(replace(run, candles=known.assign(fill=_fills(known, opens))))
+        runs.append(replace(run, candles=_with_realised(run, closes, happened)))
     return runs
 
 
@@ -298,17 +289,6 @@ def _with_realised(
         return rows.assign(origin=0.0)
     # moves, their volatility and their reversal are of returns
     return rows.assign(**dict.fromkeys(("volatility", "next_move", *LINES), np.nan))
-
-
-def _fills(rows: pd.DataFrame, opens: Mapping[str, pd.Series]) -> pd.Series:
-    """Return what a position at the end of each candle earns until the end of the next."""
-    found = []
-    for pair, part in rows.groupby("pair"):
-        following = opens[str(pair)].shift(-1)
-        moves = following.shift(-1) / following - 1
-        found.append(moves.reindex(part["date"]).set_axis(part.index))
-    fills: pd.Series = pd.concat(found)
-    return fills
 
 
 def _mismatches(

@@ -24,14 +24,6 @@ class Prepared(Protocol):
     def timeframe(self) -> str:
         """Return that of the candles."""
 
-    @property
-    def entry_edge(self) -> float | None:
-        """Return the round trips that the strategy asks of an entry; None where it has none."""
-
-    @property
-    def can_short(self) -> bool:
-        """Return whether the strategy sells falls."""
-
     def labels(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
         """Return a column per label that is a number, by opening time.
 

@@ -16,7 +16,6 @@ from ..reliability import Reliability, measure_reliability
 from ..rivals import RivalScore, score_lines, score_members
 from ..scores import OVERALL, Score, beyond_line, score_run, verdict
 from ..uncertainty import N_REPLICATES, Bootstrap, Estimate
-from ..worth import Worth, measure_worth
 from .figures import PREDICTED, REALISED, charts
 from .html import Box, Cell, Charts, Column, Heading, Part, Table, number, page
 from .losses import loss_curves
@@ -24,7 +23,6 @@ from .metrics import metric_cells, metric_columns
 from .record import run_as_json, run_record, write_page
 from .reliability import reliability_parts
 from .rivals import lines_parts, members_parts
-from .worth import worth_parts
 
 COLUMNS = (
     Column("run", "model, identifier and label", is_text=True),
@@ -51,7 +49,6 @@ class Measured(NamedTuple):
     members: list[RivalScore]
     reliability: Reliability | None
     costs: Costs | None
-    worth: list[Worth]
 
 
 def write_report(
@@ -79,7 +76,6 @@ def _measure(run: StoredRun, n_replicates: int) -> Measured:
         score_members(run, n_replicates),
         measure_reliability(run, n_replicates),
         measure_costs(run, scores[0].metrics["scaled_ic"]) if run.kind == RETURN else None,
-        measure_worth(run, n_replicates, can_short=run.can_short),
     )
 
 
@@ -90,7 +86,6 @@ def _as_json(one: Measured) -> dict[str, Any]:
         "members": [member.as_json() for member in one.members],
         "reliability": None if one.reliability is None else one.reliability.as_json(),
         "costs": None if one.costs is None else one.costs.as_json(),
-        "worth": [found.as_json() for found in one.worth],
     }
 
 
@@ -107,7 +102,6 @@ def report_page(measured: Sequence[Measured], n_replicates: int, created: dateti
         parts += lines_parts(one.lines)
         parts.append(Charts(charts(run, one.scores, n_replicates), f"run{i}"))
         parts += reliability_parts(one.reliability, one.costs, f"reliability{i}")
-        parts += worth_parts(run, one.worth, f"worth{i}")
         parts += members_parts(run, one.members, f"members{i}")
         parts += _training(run, f"loss{i}")
         parts.append(run_record(run))

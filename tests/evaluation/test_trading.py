@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from freqtrade.persistence import LocalTrade
 
-from freqai_rnn.evaluation.trading import gains, positions
+from freqai_rnn.evaluation.trading import exposure_so_far, gains, positions
 
 COST = 0.002
 NAN = float("nan")
@@ -93,3 +93,12 @@ def test_nothing_held_is_nothing_gained():
     found = gains(np.zeros(3, int), np.array([1.0, 2.0, 3.0]), 0.1)
     assert (found.n_trades, found.gross.sum(), found.fees.sum()) == (0, 0, 0)
     assert gains(np.array([], int), np.array([]), 0.1).n_trades == 0
+
+
+def test_the_exposure_so_far_is_that_of_all_pairs_before_the_candle():
+    exposure = np.array([1.0, 1.0, 0.0, -1.0, 0.0, 0.5])
+    candle = np.array([0, 1, 3, 0, 1, 2])  # two pairs; the second has no candle 3
+    expected = [0.0, 0.0, (1 - 1 + 1 + 0 + 0.5) / 5, 0.0, 0.0, (1 - 1 + 1 + 0) / 4]
+    np.testing.assert_allclose(exposure_so_far(exposure, candle), expected)
+    later = np.array([1.0, 1.0, 7.0, -1.0, 0.0, 0.5])
+    np.testing.assert_allclose(exposure_so_far(later, candle), expected)

@@ -15,6 +15,18 @@ FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
 
 
+class Rule(NamedTuple):
+    """By what a strategy trades.
+
+    :ivar entry_edge: round trips that it asks a prediction for; None if it enters otherwise.
+    :ivar exit_edge: round trips below which it leaves; 0 is where a prediction turns.
+    """
+
+    entry_edge: float | None = None
+    exit_edge: float = 0.0
+    can_short: bool = False
+
+
 def positions(
     predicted: FloatArray, edge: float, exit_edge: float, round_trip: float, can_short: bool
 ) -> IntArray:
@@ -50,16 +62,21 @@ def positions(
 class Gains(NamedTuple):
     """What positions gained from the open of each candle to the next one's, in units of stake.
 
+    :ivar moves: (n,) returns of the price; 0 of the last candle.
     :ivar exposure: (n,) what is held at the open; it grows with the price from 1 at the entry.
-    :ivar gross: (n,) before fees.
     :ivar fees: (n,) paid at the open.
     :ivar n_trades: trades entered.
     """
 
+    moves: FloatArray
     exposure: FloatArray
-    gross: FloatArray
     fees: FloatArray
     n_trades: int
+
+    @property
+    def gross(self) -> FloatArray:
+        """Return the gains of each candle before fees."""
+        return self.exposure * self.moves
 
     @property
     def net(self) -> FloatArray:
@@ -80,14 +97,29 @@ def gains(held: IntArray, opens: FloatArray, fee: float) -> Gains:
     changed = held != before
     # the candle of the last change, which is where an open trade was entered
     entered = np.maximum.accumulate(np.where(changed, np.arange(len(held)), 0))
-    exposure = held * opens / opens[entered]
     # what a trade has become when it is left; the stake of a new one is 1
     left = np.abs(before) * opens / opens[np.concatenate([[0], entered])[:-1]]
     moves = np.zeros(len(opens))
     moves[:-1] = opens[1:] / opens[:-1] - 1
     return Gains(
-        exposure=exposure,
-        gross=exposure * moves,
+        moves=moves,
+        exposure=held * opens / opens[entered],
         fees=fee * changed * (np.abs(held) + left),
         n_trades=int((changed & (held != 0)).sum()),
     )
+
+
+def exposure_so_far(exposure: FloatArray, candle: IntArray) -> FloatArray:
+    """Return the mean exposure of all rows of earlier candles, 0 at the first candle.
+
+    What is gained beyond it is timing. The mean of a whole run would be known only afterwards: it
+    flatters whoever bets on reversal, see ``metrics``, and in a run of one pair and 720 hourly
+    candles by some 4 % of the stake.
+
+    :param exposure: (n,) of one or several pairs.
+    :param candle: (n,) number of each row on the time axis, which pairs share.
+    """
+    sums, counts = np.bincount(candle, exposure), np.bincount(candle)
+    earlier, n_earlier = (np.cumsum(each) - each for each in (sums, counts))
+    means: FloatArray = earlier / np.maximum(n_earlier, 1)
+    return means[candle]

@@ -140,11 +140,17 @@ def test_a_constant_bet_is_no_skill_in_a_falling_market():
 # What timing is worth, in reports as short as they come: 30 days of one pair
 
 
-def traded(frame: pd.DataFrame, line: str, edge: float) -> Gains:
-    """Long and short, by a line of reversal."""
-    predicted = ON_SIZE * frame[line].to_numpy()
-    held = positions(predicted, edge, 0.0, ROUND_TRIP, can_short=True)
-    return gains(held, frame["open"].to_numpy(), ROUND_TRIP / 2)
+@cache
+def traded(line: str, edge: float) -> list[Gains]:
+    """Every slice, long and short, by a line of reversal."""
+    return [
+        gains(
+            positions(ON_SIZE * frame[line].to_numpy(), edge, 0.0, ROUND_TRIP, can_short=True),
+            frame["open"].to_numpy(),
+            ROUND_TRIP / 2,
+        )
+        for frame in slices()
+    ]
 
 
 def timing(found: Gains) -> float:
@@ -158,19 +164,19 @@ def over_its_own_mean(found: Gains) -> float:
     return float(found.gross.sum() - found.exposure.mean() * found.moves.sum())
 
 
-@pytest.mark.parametrize("edge", [0.0, 1.0])
+@pytest.mark.parametrize("edge", [0.0, 2.0])
 @pytest.mark.parametrize("line", LINES)
 def test_timing_by_reversal_is_worth_minus_its_fees_where_nothing_can_be_predicted(line, edge):
-    runs = [traded(frame, line, edge) for frame in slices()]
-    assert min(found.n_trades for found in runs) >= 1
+    runs = traded(line, edge)
+    assert np.mean([found.n_trades for found in runs]) > 10
     assert abs(mean_in_errors([timing(found) for found in runs])) < 2.5
 
 
-@pytest.mark.parametrize("edge", [0.0, 1.0])
+@pytest.mark.parametrize("edge", [0.0, 2.0])
 @pytest.mark.parametrize("line", LINES)
 def test_a_gain_over_the_mean_exposure_of_the_run_flatters_reversal(line, edge):
     """Why the exposure that timing is measured against is that of earlier candles."""
-    runs = [traded(frame, line, edge) for frame in slices()]
+    runs = traded(line, edge)
     assert mean_in_errors([over_its_own_mean(found) - timing(found) for found in runs]) > 3
     if line == "reversal, 24 candles":
         assert mean_in_errors([over_its_own_mean(found) for found in runs]) > 3

@@ -167,7 +167,7 @@ def findings(found: Worth) -> Iterator[str]:
     whose = "" if found.rule.entry_edge is None else " (the strategy's entry_edge)"
     yield f"At {_times(found.edge)}{whose} {_in_words(own, found.round_trip)}"
     lines = [f"{name} {_shown(found.at(name, found.edge))}" for name in list(found.traded)[1:]]
-    yield f"One line of reversal, at the same threshold: {'; '.join(lines)}."
+    yield f"At the same threshold: {'; '.join(lines)}."
     yield _over_all(found)
     if found.result:
         yield (

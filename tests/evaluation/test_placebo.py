@@ -16,6 +16,7 @@ from freqai_rnn.evaluation.backtests.predictions import outcomes_of
 from freqai_rnn.evaluation.backtests.realised import outcomes_by_date
 from freqai_rnn.evaluation.reversal import LINES
 from freqai_rnn.evaluation.scores import score
+from freqai_rnn.evaluation.trading import Gains, exposure_so_far, gains, positions
 from freqai_rnn.evaluation.uncertainty import Bootstrap
 from freqai_rnn.metrics import Outcomes
 from freqai_rnn.sample_data import SHA256, read_sample_candles, resample_complete
@@ -30,6 +31,9 @@ SCORES = {
     "direction": lambda o, p: metrics.directional_accuracy(o.realised, p) - 0.5,
     "r2_of_a_small_prediction": lambda o, p: metrics.r2_against_zero(o.realised, 1e-3 * p),
 }
+ROUND_TRIP = 0.002
+ON_SIZE = 0.1
+"""What a line of reversal is multiplied by before it is traded: no placebo justifies any size."""
 WITHIN_A_WINDOW = {
     "rank_ic": lambda o, p: pd.Series(p).corr(pd.Series(o.realised), method="spearman"),
     "ic": lambda o, p: float(np.corrcoef(o.realised, p)[0, 1]),
@@ -47,7 +51,8 @@ def placebo() -> list[pd.DataFrame]:
             close = drawn.set_index("date")["close"]
             labels = close.shift(-HORIZON) / close - 1
             lines = pd.DataFrame({name: line(close) for name, line in LINES.items()})
-            frame = outcomes_by_date(close, labels, HORIZON).join(lines).iloc[WARM_UP:-HORIZON]
+            found = outcomes_by_date(close, labels, HORIZON).join(lines)
+            frame = found.assign(open=drawn["open"].to_numpy()).iloc[WARM_UP:-HORIZON]
             about = {"pair": coin, "drawing": drawing, "origin": 0.0}
             frames.append(frame.reset_index().assign(**about))
     return frames
@@ -131,3 +136,48 @@ def test_a_constant_bet_is_no_skill_in_a_falling_market():
     moves = np.random.default_rng(0).normal(-0.1, 1, size=5000)
     outcomes = Outcomes(moves, np.ones(5000), moves)
     assert metrics.scaled_ic(outcomes, np.full(5000, -1.0)) == pytest.approx(0.1, abs=0.03)
+
+
+# What timing is worth, in reports as short as they come: 30 days of one pair
+
+
+@cache
+def traded(line: str, edge: float) -> list[Gains]:
+    """Every slice, long and short, by a line of reversal."""
+    return [
+        gains(
+            positions(ON_SIZE * frame[line].to_numpy(), edge, 0.0, ROUND_TRIP, can_short=True),
+            frame["open"].to_numpy(),
+            ROUND_TRIP / 2,
+        )
+        for frame in slices()
+    ]
+
+
+def timing(found: Gains) -> float:
+    """Before fees, in units of stake, as a report measures it."""
+    so_far = exposure_so_far(found.exposure, np.arange(len(found.exposure)))
+    return float((found.gross - so_far * found.moves).sum())
+
+
+def over_its_own_mean(found: Gains) -> float:
+    """The same against the mean exposure of the run itself, which is known only afterwards."""
+    return float(found.gross.sum() - found.exposure.mean() * found.moves.sum())
+
+
+@pytest.mark.parametrize("edge", [0.0, 2.0])
+@pytest.mark.parametrize("line", LINES)
+def test_timing_by_reversal_is_worth_minus_its_fees_where_nothing_can_be_predicted(line, edge):
+    runs = traded(line, edge)
+    assert np.mean([found.n_trades for found in runs]) > 10
+    assert abs(mean_in_errors([timing(found) for found in runs])) < 2.5
+
+
+@pytest.mark.parametrize("edge", [0.0, 2.0])
+@pytest.mark.parametrize("line", LINES)
+def test_a_gain_over_the_mean_exposure_of_the_run_flatters_reversal(line, edge):
+    """Why the exposure that timing is measured against is that of earlier candles."""
+    runs = traded(line, edge)
+    assert mean_in_errors([over_its_own_mean(found) - timing(found) for found in runs]) > 3
+    if line == "reversal, 24 candles":
+        assert mean_in_errors([over_its_own_mean(found) for found in runs]) > 3

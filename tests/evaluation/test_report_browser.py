@@ -74,7 +74,7 @@ def test_every_chart_is_drawn_without_an_error(open_page, pages, name, width):
     assert said == [pages[name].as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     charts = page.locator(".chart")
-    assert charts.count() == {"report": 28, "compare": 2}[name]
+    assert charts.count() == {"report": 30, "compare": 2}[name]
     for chart in charts.all():
         assert chart.locator("path[d], rect.point, .point path").count() > 0
         box = chart.bounding_box()

@@ -8,6 +8,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import RunMode
+from freqtrade.resolvers import StrategyResolver
+from tests.exchange.candles import Market
+from tests.exchange.server import Exchange, serving
 from tests.freqai.freqtrade_host import MIDDLE, ROOT, START, TWO_PAIRS, Host, Run, own_command
 
 BEST_IC = 0.055  # of docs/benchmarks.md
@@ -208,22 +213,84 @@ def test_holes_and_an_early_end_are_unusual(host, tmp_path):
     assert any("the candles end on 2019-06-05 00:00" in u for u in unusual(text))
 
 
+def window_of(host: Host) -> pd.Series:
+    """The closes of the first training period."""
+    candles = pd.read_feather(host.candles / "BTC_USD-1h.feather").set_index("date").asfreq("h")
+    close = candles["close"].ffill()
+    return close[(close.index >= START - pd.Timedelta(days=20)) & (close.index < START)]
+
+
 def test_the_break_even_is_the_cost_over_the_spread_of_the_label(host):
     _, text = check(host, "--spread", "0.1", overlay={"tiny": {"label": "&-gain"}})
-    path = host.candles / "BTC_USD-1h.feather"
-    candles = pd.read_feather(path).set_index("date").asfreq("h")
-    close = candles["close"].ffill()
-    window = close[(close.index >= START - pd.Timedelta(days=20)) & (close.index < START)]
+    window = window_of(host)
     needed = (2 * 0.001 + 0.001) / (1.755 * (window.shift(-3) / window - 1).std())
-    costs = fact(text, "costs of &-gain")
-    assert costs.startswith("0.300% for entry and exit (fee 0.100% a side, spread 0.100%)")
-    assert float(costs.split()[-1]) == pytest.approx(needed, abs=5e-4)
+    trip = fact(text, "round trip")
+    assert trip == "0.300% for entry and exit (fee 0.100% a side, spread 0.100%)"
+    assert float(fact(text, "costs of &-gain").split()[-1]) == pytest.approx(needed, abs=5e-4)
     assert any("pays the costs" in line for line in unusual(text)) == (needed > BEST_IC)
+
+
+AHEAD = (1, 2, 4, 8, 12, 24, 48, 96)
+
+
+def test_the_cost_frontier_is_that_of_the_candles(host, checked):
+    window = window_of(host)
+    spreads = [((window.shift(-n) / window - 1) ** 2).mean() ** 0.5 for n in AHEAD]
+    assert fact(checked.text, "candles ahead").split() == [str(n) for n in AHEAD]
+    assert fact(checked.text, "returns spread").split() == [f"{one:.2%}" for one in spreads]
+    needed = [0.002 / (1.755 * one) for one in spreads]
+    assert fact(checked.text, "IC that pays").split() == [f"{one:.3f}" for one in needed]
+
+
+@pytest.mark.parametrize("percent", ["0", "0.15", "20"])
+def test_the_horizon_is_the_shortest_that_pays(host, percent):
+    _, text = check(host, "--spread", percent)
+    needed = [float(ic) for ic in fact(text, "IC that pays").split()]
+    paying = [n for n, ic in zip(AHEAD, needed, strict=True) if ic <= BEST_IC]
+    told = fact(text, "horizon")
+    (dear,) = [line for line in unusual(text) if "pays the costs" in line] or [""]
+    if not paying:
+        assert told.startswith("none of these pays")
+        assert dear.endswith("raise label_period_candles.")
+        return
+    assert told.startswith(f"{paying[0]} candles are the shortest that pays")
+    assert told.endswith("(BTC/USD to 2019-06-01)")
+    assert dear.endswith(f"raise label_period_candles to {paying[0]} or more.")
+
+
+def test_a_fee_is_the_configured_one_else_the_markets_else_a_common_one(host):
+    """The exchange is one of this machine; freqtrade asks it where a strategy needs markets."""
+    from freqai_rnn.checks.costs import Fee, fee_of
+    from freqai_rnn.freqai.setup import start
+
+    exchange = {
+        "name": "binance",
+        "enable_ws": False,
+        "only_from_ccxt": True,
+        "pair_whitelist": ["BTC/USDT"],
+    }
+    with serving(Exchange([Market.of_samples(0)])) as url:
+        ccxt = {
+            "urls": {"api": {"public": url}},
+            "options": {"fetchMarkets": {"types": ["spot"]}},
+            "fees": {"trading": {"taker": 0.0042}},
+        }
+        overlay = {"strategy": "PreparedStrategy", "exchange": exchange | {"ccxt_config": ccxt}}
+        config = host.read_config(overlay | {"stake_currency": "USDT"}, RunMode.DRY_RUN)
+        strategy = StrategyResolver.load_strategy(config)
+        start(strategy, config)
+    assert fee_of(0.002, strategy, "BTC/USDT") == Fee(0.002)
+    assert fee_of(None, strategy, "BTC/USDT") == Fee(0.0042, ", which the market takes from takers")
+    common = Fee(0.001, ", a common one, as none is configured")
+    assert fee_of(None, strategy, "ABC/USDT") == common
+    strategy.dp = DataProvider(config, None)
+    assert fee_of(None, strategy, "BTC/USDT") == common
 
 
 def test_a_label_that_is_no_return_over_the_horizon_has_no_break_even(host):
     _, text = check(host, overlay={"tiny": {"horizon": 12}})
     assert "costs of" not in text
+    assert "candles ahead" not in text
 
 
 def test_a_label_of_one_value_has_no_break_even(host):

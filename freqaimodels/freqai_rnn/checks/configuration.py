@@ -11,7 +11,7 @@ from pathlib import Path
 from ..freqai.setup import Expectation
 from ..settings.model_settings import retrains
 from .candles import check_candles, newest_candle, read_candles
-from .costs import check_costs
+from .costs import check_costs, fee_of
 from .features import check_features
 from .findings import Findings, some
 from .plan import Plan, plan
@@ -51,7 +51,8 @@ def check_configuration(expected: Expectation, datadir: Path, spread: float) -> 
         trained = list(_trained(trial, periods))
     check_features(periods, findings)
     horizon = config["freqai"]["feature_parameters"].get("label_period_candles", 0)
-    check_costs(periods, horizon, config.get("fee"), spread, findings)
+    fee = fee_of(config.get("fee"), expected.strategy, expected.pairs[0])
+    check_costs(periods, horizon, fee, spread, findings)
     _tell_time(planned, periods, trained, findings)
     return findings
 

@@ -56,6 +56,12 @@ class PreparedBacktest:
             ) from error
         return labels
 
+    def setting(self, name: str) -> float | None:
+        """Return a number that the strategy has, plain or as a parameter; None without one."""
+        found = getattr(self.strategy, name, None)
+        value = getattr(found, "value", found)
+        return float(value) if isinstance(value, int | float) else None
+
     def require_model(self) -> None:
         """Refuse a model that freqtrade does not find, and settings that one of ours does not take.
 

@@ -19,6 +19,7 @@ from ...metrics import FloatArray, Outcomes
 from ...store.stored_models import HISTORY, METADATA, StoredModel
 from ..kinds import OTHER, RETURN, Kind
 from ..reversal import LINES
+from ..trading import Rule
 from .candles import stored_candles
 from .configuration import Configuration, candle_length, read_json
 from .realised import (
@@ -28,6 +29,7 @@ from .realised import (
     outcomes_by_date,
     realised_labels,
     return_in_words,
+    rule_of,
     training_mismatch,
 )
 from .results import BacktestResult, last_backtest, predictions_folder
@@ -70,13 +72,15 @@ class StoredRun:
     :ivar return_in_words: which return the label is; nothing for another label.
     :ivar candles: a row per predicted candle and pair: pair, trained, date, candle (number on the
         time axis), predicted, used (do_predict 1), origin (what scores take out of label and
-        prediction: 0 for a return, else the mean of the training labels); the fields of
+        prediction: 0 for a return, else the mean of the training labels), open; the fields of
         ``metrics.Outcomes``, of which ``realised`` is NaN where the future is not known; what each
         line of ``reversal.LINES`` predicts of a return; and the columns of ``predict_in_detail`` by
         their names, such as that of a member.
     :ivar settings: the ``freqai`` section of the run.
     :ivar command: that repeats the run; empty if not known.
     :ivar result: freqtrade's summary of the trades; empty if not known.
+    :ivar fee: of one side, as configured; None where the exchange decides.
+    :ivar rule: by what the strategy trades.
     """
 
     identifier: str
@@ -92,6 +96,8 @@ class StoredRun:
     command: str = ""
     result: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    fee: float | None = None
+    rule: Rule = field(default_factory=Rule)
 
     @property
     def kind(self) -> Kind:
@@ -171,8 +177,10 @@ def read_runs(
             command=result.command,
             result=result.summary,
             warnings=(*warnings, *_mismatches(stored, label, happened, settings)),
+            fee=configuration.content.get("fee"),
+            rule=rule_of(prepared),
         )
-        runs.append(replace(run, candles=_with_realised(run, closes, happened)))
+        runs.append(replace(run, candles=_with_realised(run, candles, happened)))
     return runs
 
 
@@ -269,16 +277,17 @@ def _predicted(stored: pd.DataFrame, label: str, candle: pd.Timedelta) -> pd.Dat
 
 def _with_realised(
     run: StoredRun,
-    closes: Mapping[str, pd.Series],
+    candles: Mapping[str, pd.DataFrame],
     realised: Mapping[str, pd.Series],
 ) -> pd.DataFrame:
-    """Return the candles of a run with what became of its predictions, and their origin."""
+    """Return the candles of a run with what became of its predictions, their origin and open."""
     horizon = run.label_period_candles
     train_period = pd.Timedelta(days=float(run.settings["train_period_days"]))
     known = []
     for pair, part in run.candles.groupby("pair"):
-        close, labels = closes[str(pair)], realised[str(pair)]
-        outcomes = outcomes_by_date(close, labels, horizon)
+        prices, labels = candles[str(pair)].set_index("date"), realised[str(pair)]
+        close = prices["close"]
+        outcomes = outcomes_by_date(close, labels, horizon).join(prices["open"])
         for end, dates in part.groupby("trained")["date"]:
             trained = pd.Timestamp(str(end))
             lines = lines_by_date(close, labels, horizon, (trained - train_period, trained))

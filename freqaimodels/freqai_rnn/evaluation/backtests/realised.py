@@ -15,6 +15,7 @@ import pandas as pd
 from ... import metrics
 from ...metrics import Outcomes
 from ..reversal import LINES, honest_size
+from ..trading import Rule
 
 
 class Prepared(Protocol):
@@ -29,6 +30,9 @@ class Prepared(Protocol):
 
         :raises ValueError: if the strategy cannot compute them.
         """
+
+    def setting(self, name: str) -> float | None:
+        """Return a number that the strategy has, plain or as a parameter; None without one."""
 
     def require_model(self) -> None:
         """Refuse a model that freqtrade could not start.
@@ -93,6 +97,12 @@ def realised_labels(
             )
         found[pair] = labels[[*names]].astype(np.float64).reindex(frame["date"])
     return found
+
+
+def rule_of(prepared: Prepared) -> Rule:
+    """Return by what the strategy trades, as it is now."""
+    can_short = bool(prepared.setting("can_short"))
+    return Rule(prepared.setting("entry_edge"), prepared.setting("exit_edge") or 0.0, can_short)
 
 
 def return_in_words(

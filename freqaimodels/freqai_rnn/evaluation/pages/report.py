@@ -16,6 +16,7 @@ from ..reliability import Reliability, measure_reliability
 from ..rivals import RivalScore, score_lines, score_members
 from ..scores import OVERALL, Score, beyond_line, score_run, verdict
 from ..uncertainty import N_REPLICATES, Bootstrap, Estimate
+from ..worth import Worth, measure_worth
 from .figures import PREDICTED, REALISED, charts
 from .html import Box, Cell, Charts, Column, Heading, Part, Table, number, page
 from .losses import loss_curves
@@ -23,6 +24,7 @@ from .metrics import metric_cells, metric_columns
 from .record import run_as_json, run_record, write_page
 from .reliability import reliability_parts
 from .rivals import lines_parts, members_parts
+from .worth import worth_parts
 
 COLUMNS = (
     Column("run", "model, identifier and label", is_text=True),
@@ -49,6 +51,7 @@ class Measured(NamedTuple):
     members: list[RivalScore]
     reliability: Reliability | None
     costs: Costs | None
+    worth: Worth | None
 
 
 def write_report(
@@ -67,7 +70,7 @@ def write_report(
 
 
 def _measure(run: StoredRun, n_replicates: int) -> Measured:
-    scores = score_run(run, n_replicates)
+    scores, is_return = score_run(run, n_replicates), run.kind == RETURN
     return Measured(
         run,
         scores,
@@ -75,7 +78,8 @@ def _measure(run: StoredRun, n_replicates: int) -> Measured:
         score_lines(run, n_replicates),
         score_members(run, n_replicates),
         measure_reliability(run, n_replicates),
-        measure_costs(run, scores[0].metrics["scaled_ic"]) if run.kind == RETURN else None,
+        measure_costs(run, scores[0].metrics["scaled_ic"]) if is_return else None,
+        measure_worth(run, n_replicates) if is_return else None,
     )
 
 
@@ -86,6 +90,7 @@ def _as_json(one: Measured) -> dict[str, Any]:
         "members": [member.as_json() for member in one.members],
         "reliability": None if one.reliability is None else one.reliability.as_json(),
         "costs": None if one.costs is None else one.costs.as_json(),
+        "worth": None if one.worth is None else one.worth.as_json(),
     }
 
 
@@ -102,6 +107,8 @@ def report_page(measured: Sequence[Measured], n_replicates: int, created: dateti
         parts += lines_parts(one.lines)
         parts.append(Charts(charts(run, one.scores, n_replicates), f"run{i}"))
         parts += reliability_parts(one.reliability, one.costs, f"reliability{i}")
+        if run.kind == RETURN:
+            parts += worth_parts(one.worth, f"worth{i}")
         parts += members_parts(run, one.members, f"members{i}")
         parts += _training(run, f"loss{i}")
         parts.append(run_record(run))

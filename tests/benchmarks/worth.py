@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -26,7 +27,7 @@ from tests.benchmarks.timing import Row
 
 from freqai_rnn.evaluation.pages.figures import COLOURS
 from freqai_rnn.evaluation.reversal import LINES
-from freqai_rnn.evaluation.worth import DAYS, held
+from freqai_rnn.evaluation.worth import DAYS
 
 MODELS = (ENSEMBLE, POOLED_ENSEMBLE, "lstm", "gru", PRETRAINED, LIGHTGBM, POOLED_RIDGE, *LINES)
 FEE = 0.001
@@ -65,6 +66,26 @@ RULES = [
     TradingRule(*edge, short, fee, delay)
     for fee, delay, short, edge in itertools.product(FEES, DELAYS, (True, False), EDGES)
 ]
+
+
+def held(predicted: Array, enter: Array, short: npt.NDArray[np.bool_]) -> Array:
+    """Positions of -1, 0 and 1 after each candle, as ``trading.positions`` takes them one by one.
+
+    :param predicted: (n, n_series).
+    :param enter: (n_rules, n_series) move from which on to enter.
+    :param short: (n_rules,) whether falls are sold.
+    :return: (n, n_rules, n_series).
+    """
+    state = np.zeros(enter.shape)
+    out = np.empty((len(predicted), *enter.shape))
+    for number, now in enumerate(predicted):
+        known = np.broadcast_to(~np.isnan(now) & (now != 0), state.shape)
+        state[state * now < 0] = 0
+        free = (state == 0) & known
+        state[free & (now >= enter)] = 1
+        state[free & (now <= -enter) & short[:, None]] = -1
+        out[number] = state
+    return out
 
 
 class Traded(NamedTuple):

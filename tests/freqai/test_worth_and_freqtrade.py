@@ -1,4 +1,4 @@
-"""The rule of ``evaluation/worth.py`` and a backtest of freqtrade make the same trades."""
+"""The rule of ``evaluation/trading.py`` and a backtest of freqtrade make the same trades."""
 
 from functools import partial
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.benchmarks.worth import held
 from tests.freqai.freqtrade_host import MIDDLE, ROOT, START, Host
 
 from freqai_rnn.evaluation.backtests.configuration import read_configuration
 from freqai_rnn.evaluation.backtests.predictions import StoredRun, read_runs
-from freqai_rnn.evaluation.worth import held
+from freqai_rnn.evaluation.trading import positions
 
-HOUR = pd.Timedelta(hours=1)
 RULE: dict[str, Any] = {
     "strategy": "RecurrentStrategy",
     "strategy_path": str(ROOT / "strategies"),
@@ -54,28 +54,26 @@ def test_entries_exits_and_profit_are_those_of_freqtrade(host, edge):
     assert not done.errors
     run = read(host, overlay)
     trades = run.result["trades"]
-    assert run.entry_edge == edge
-    assert not run.can_short
+    assert (run.rule.entry_edge, run.rule.exit_edge, run.rule.can_short) == (edge, 0.0, False)
     assert len(trades) >= 3
 
     rows = run.candles.sort_values("candle").reset_index(drop=True)
     assert rows["trained"].nunique() == 2
     assert (rows["date"].iloc[0], rows["trained"].iloc[-1]) == (START, MIDDLE)
-    predicted = rows["predicted"].where(rows["used"]).to_numpy()[:, None]
-    position = held(predicted, np.array([[edge * 0.002]]), np.array([False]))[:, 0, 0]
-    before = np.r_[0, position[:-1]]
-    opened = rows["date"][(position == 1) & (before == 0)] + HOUR
-    closed = rows["date"][(position == 0) & (before == 1)] + HOUR
-    # freqtrade opens nothing at the last candle, and closes there what is open
-    last = rows["date"].iloc[-1]
-    assert [pd.Timestamp(t["open_date"]) for t in trades] == [d for d in opened if d <= last]
+    predicted = rows["predicted"].where(rows["used"]).to_numpy()
+    during = positions(predicted, edge, 0.0, 0.002, can_short=False)
+    before = np.r_[0, during[:-1]]
+    opened, closed = (rows["date"][(during == n) & (before == 1 - n)] for n in (1, 0))
+    assert [pd.Timestamp(t["open_date"]) for t in trades] == list(opened)
     ended = [pd.Timestamp(t["close_date"]) for t in trades if t["exit_reason"] == "exit_signal"]
-    assert ended == list(closed)[: len(ended)]
+    # what is open at the end freqtrade closes there
+    assert ended == list(closed)
     assert len(ended) >= len(trades) - 1
 
-    fill = rows.set_index("date")["fill"]
+    opens = rows.set_index("date")["open"]
     for trade in trades[: len(ended)]:
-        first, end = (pd.Timestamp(trade[f"{name}_date"]) - HOUR for name in ("open", "close"))
-        gross = float(np.prod(1 + fill[(fill.index >= first) & (fill.index < end)]))
-        net = (gross * 0.999 - 1.001) / 1.001
-        assert trade["profit_ratio"] == pytest.approx(net, abs=2e-5)
+        first, end = (opens[pd.Timestamp(trade[f"{name}_date"])] for name in ("open", "close"))
+        assert trade["profit_ratio"] == pytest.approx(0.999 * end / (1.001 * first) - 1, abs=2e-5)
+    # the benchmark trades many series at once, by the same rule
+    at_once = held(predicted[:, None], np.array([[edge * 0.002]]), np.array([False]))[:, 0, 0]
+    np.testing.assert_array_equal(at_once[:-1], during[1:])

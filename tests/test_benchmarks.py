@@ -38,8 +38,8 @@ def run(*arguments: str, output: Path) -> dict:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads((output / f"{arguments[0]}.json").read_text())
-    (title,) = found["tables"]
-    assert title in done.stdout
+    for title in found["tables"]:
+        assert title in done.stdout
     return found
 
 
@@ -59,6 +59,25 @@ def test_quality_measures_any_folder_of_candles(folder, tmp_path):
     for name in models[:3]:
         assert abs(scores[name]["next IC"]) < 0.5
         assert scores[name]["error of next IC"] > 0
+
+
+@pytest.mark.slow
+def test_worth_trades_on_any_folder_of_candles(folder, tmp_path):
+    models = ["lightgbm", LINE, "zero"]
+    found = run(
+        *("worth", "--datadir", str(folder), "--labels", "return", "--slices", "2"),
+        *("--models", *models),
+        output=tmp_path,
+    )
+    rows = pd.DataFrame(found["scores"])
+    assert set(rows["model"]) == set(models)
+    assert (tmp_path / "worth.html").stat().st_size > 10_000
+    plain = rows[(rows["fee"] == 0.001) & (rows["delay"] == 0) & rows["short"]]
+    plain = plain[plain["quarter"].isna()].set_index(["model", "rule"])
+    assert plain.loc[(LINE, "sign"), "exposure"] > 0.99
+    assert plain.loc[(LINE, "sign"), "trades"] > plain.loc[(LINE, "1 round trips"), "trades"]
+    assert (plain.loc["zero", "gain"] == 0).all()
+    assert any(title.startswith("Placebo") for title in found["tables"])
 
 
 def test_slices_are_of_the_pairs_and_days_asked_for(folder):

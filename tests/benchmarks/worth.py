@@ -193,7 +193,7 @@ def measure(
             todo = tasks([market], [label], **options)
             frames = forecasts.walk_forward(todo, chosen, **running)
             by_market[f"{market.name} {market.timeframe}"] = (todo, predictions(frames, chosen))
-        if len(by_market) > 1:
+        if len(by_market) > 1 and len({market.timeframe for market in markets}) == 1:
             by_market[TOGETHER] = tuple(map(_joined, zip(*by_market.values(), strict=True)))
         for name, (found, predicted) in by_market.items():
             one = pd.DataFrame(_records(name, label, found, predicted))

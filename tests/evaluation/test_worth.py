@@ -174,6 +174,19 @@ def test_the_fee_is_that_of_the_trades_else_the_configured_one(fee, result, expe
     assert found.round_trip == pytest.approx(expected)
 
 
+def test_the_spread_that_a_strategy_sets_is_a_cost_and_part_of_the_threshold():
+    predicted = np.random.default_rng(1).normal(scale=3 * FEE, size=900)
+    frame = candles(walk(900, 2), predicted)
+    dear = measured(frame, rule=Rule(spread=0.001))
+    expected = measured(frame, fee=FEE + 0.0005).at(MODEL, 1)
+    assert dear.at(MODEL, 1).n_trades == expected.n_trades > MIN_TRADES
+    assert dear.at(MODEL, 1).worth == pytest.approx(expected.worth)
+    (box, _) = worth_parts(dear, "x")
+    assert isinstance(box, Box)
+    assert "(0.30%: the fees of entry and exit, and 0.10% for the spread" in box.text
+    assert "knows no spread" not in box.text
+
+
 @pytest.mark.parametrize("fee", [None, 0.0])
 def test_without_a_fee_there_is_one_line_instead(fee):
     run = run_of(candles(walk(100, 1), 0.0), fee=fee)
@@ -212,7 +225,7 @@ def test_it_says_what_its_errors_allow(worths, own, over_all):
     first, _, third = findings(with_worths(*worths))
     assert own in first
     assert over_all in third
-    assert first.endswith("50 trades made +30 bp on average, before fees of 20 bp.")
+    assert first.endswith("50 trades made +30 bp on average, before costs of 20 bp.")
 
 
 def test_what_the_backtest_did_is_said_beside_it():
@@ -259,7 +272,7 @@ def test_the_strategys_own_threshold_is_marked(backtest):
     content = json.loads(config.read_text()) | {"strategy": "ByCostStrategy", "fee": 0.0015}
     config.write_text(json.dumps(content))
     (run,) = read(config)
-    assert run.rule == Rule(entry_edge=0.7, exit_edge=-0.1, can_short=False)
+    assert run.rule == Rule(entry_edge=0.7, exit_edge=-0.1, can_short=False, spread=0.0002)
     assert run.fee == 0.0015
     found = measure_worth(run, FEW)
     assert found is not None

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.freqai.freqtrade_host import ENVIRONMENT, HERE, SMALL, Host
+from tests.freqai.freqtrade_host import ENVIRONMENT, HERE, SMALL, TWO_PAIRS, Host
 
 from freqai_rnn.__main__ import main
+from freqai_rnn.evaluation.backtests.results import last_backtest
 from freqai_rnn.evaluation.reversal import LINES
 
 pytestmark = pytest.mark.filterwarnings("ignore:The argument 'eval_set'")  # FreqAI's own
@@ -75,6 +76,18 @@ def test_report_of_this_model(trained: Host, capsys):
     assert run["warnings"] == []
     assert run["reliability"]["aimed_coverage"] == 0.8
     assert run["reliability"]["n_candles"] == 2 * 7 * 24
+
+
+def test_a_report_trades_predictions_as_freqtrade_does(host: Host, capsys):
+    overlay = lightgbm(strategy="CostStrategy", stake_amount=100, max_open_trades=-1, **TWO_PAIRS)
+    host.run("backtesting", "--cache", "none", "--export", "trades", overlay=overlay)
+    done = last_backtest(host.user_data / "backtest_results", "test").summary["trades"]
+    worth = report(host, capsys, **overlay)["worth"]
+    (found,) = [one for one in worth["traded"]["the model"] if one["edge"] == 0.7]
+    assert found["n_trades"] == len(done) > 10
+    moves = [trade["close_rate"] / trade["open_rate"] - 1 for trade in done]
+    assert found["gross"] == pytest.approx(sum(moves) / len(moves), abs=1e-6)
+    assert worth["round_trip"] == pytest.approx(0.002)
 
 
 def test_report_of_freqais_own_lightgbm(host: Host, capsys):

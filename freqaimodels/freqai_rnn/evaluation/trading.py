@@ -20,11 +20,13 @@ class Rule(NamedTuple):
 
     :ivar entry_edge: round trips that it asks a prediction for; None if it enters otherwise.
     :ivar exit_edge: round trips below which it leaves; 0 is where a prediction turns.
+    :ivar spread: between bid and ask, which it counts into a round trip, as a share of the price.
     """
 
     entry_edge: float | None = None
     exit_edge: float = 0.0
     can_short: bool = False
+    spread: float = 0.0
 
 
 def positions(

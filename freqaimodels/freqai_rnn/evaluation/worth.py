@@ -31,9 +31,9 @@ class Traded(NamedTuple):
 
     :ivar edge: round trips that a prediction must reach to enter.
     :ivar in_market: share of the candles with a position.
-    :ivar gross: mean gain of a trade before fees, as a share of its stake; NaN without trades.
-    :ivar worth: per 30 days and pair, as a share of the stake: gain after fees, less what the mean
-        exposure until then would have gained. Who cannot time leaves minus the fees. NaN without
+    :ivar gross: mean gain of a trade before costs, as a share of its stake; NaN without trades.
+    :ivar worth: per 30 days and pair, as a share of the stake: gain after costs, less what the mean
+        exposure until then would have gained. Who cannot time leaves minus the costs. NaN without
         trades.
     """
 
@@ -47,7 +47,7 @@ class Traded(NamedTuple):
 class Worth(NamedTuple):
     """The timing of a run's predictions, and of lines of reversal, after fees.
 
-    :ivar round_trip: the fees of entry and exit, as a share of the stake.
+    :ivar round_trip: the fees of entry and exit and the strategy's spread, as a share of the stake.
     :ivar traded: by name of the predictions, the model's first; each a row per edge.
     """
 
@@ -82,10 +82,11 @@ class Worth(NamedTuple):
 def measure_worth(run: StoredRun, n_replicates: int) -> Worth | None:
     """Trade a run's predictions, and the lines beside them; None where no fee is known."""
     configured = None if run.fee is None else 2 * run.fee
-    round_trip = round_trip_of(run.result) or configured
+    fees = round_trip_of(run.result) or configured
     rows = run.candles[run.candles["open"] > 0].sort_values(["pair", "candle"])
-    if not round_trip or rows.empty:
+    if not fees or rows.empty:
         return None
+    round_trip = fees + run.rule.spread
     own = run.rule.entry_edge
     edges = sorted({*EDGES, *([] if own is None else [own])})
     columns = {MODEL: "predicted", **{name: name for name in SHOWN_LINES}}
@@ -181,8 +182,8 @@ def _in_words(one: Traded, round_trip: float) -> str:
     if not one.n_trades:
         return "the model made no trade: no prediction is as large."
     verdict = one.worth.phrase(
-        "timing paid its fees, by more than two errors",
-        "timing did not pay its fees, by more than two errors",
+        "timing paid its costs, by more than two errors",
+        "timing did not pay its costs, by more than two errors",
         "too little to tell from 0",
     )
     if np.isnan(one.worth.error):
@@ -191,7 +192,7 @@ def _in_words(one: Traded, round_trip: float) -> str:
     bp = f"{1e4 * one.gross:+.0f}".replace("-", "−")
     return (
         f"the model's timing was worth {_shown(one)} per {DAYS} days and pair: {verdict}. "
-        f"{one.n_trades:,d} {trades} made {bp} bp on average, before fees of "
+        f"{one.n_trades:,d} {trades} made {bp} bp on average, before costs of "
         f"{1e4 * round_trip:.0f} bp."
     )
 

@@ -101,8 +101,11 @@ def realised_labels(
 
 def rule_of(prepared: Prepared) -> Rule:
     """Return by what the strategy trades, as it is now."""
-    can_short = bool(prepared.setting("can_short"))
-    return Rule(prepared.setting("entry_edge"), prepared.setting("exit_edge") or 0.0, can_short)
+    can_short, edge = bool(prepared.setting("can_short")), prepared.setting("entry_edge")
+    if edge is None:  # what such a strategy calls a spread may be anything
+        return Rule(can_short=can_short)
+    leave, spread = (prepared.setting(name) or 0.0 for name in ("exit_edge", "spread"))
+    return Rule(edge, leave, can_short, spread)
 
 
 def return_in_words(

@@ -23,8 +23,8 @@ COLUMNS = (
     Column("threshold", "round trips that a prediction must reach to enter"),
     Column("trades"),
     Column("in the market", "share of the candles with a position"),
-    Column("gross bp a trade", "mean gain before fees, in hundredths of a percent of the stake"),
-    Column("worth", f"per {DAYS} days and pair, after fees"),
+    Column("gross bp a trade", "mean gain before costs, in hundredths of a percent of the stake"),
+    Column("worth", f"per {DAYS} days and pair, after costs"),
 )
 
 
@@ -38,11 +38,11 @@ def worth_parts(found: Worth | None, prefix: str) -> list[Part]:
         return [Box(TITLE, text)]
     text = (
         f"Predictions traded by one rule: enter {_sides(found.rule)} at the next open where a "
-        f"prediction is at least so many round trips ({found.round_trip:.2%}, the fees of entry "
-        f"and exit), leave at the next open {_exit(found.rule)}. One unit of stake a trade and "
-        f"pair, no ROI, no stoploss. Worth is the gain per {DAYS} days and pair after fees, less "
-        "what the average exposure until then would have gained: without any skill it is minus "
-        "the fees. A backtest knows no spread, which comes on top. ± is one standard error."
+        f"prediction is at least so many round trips ({_costs(found)}), leave at the next open "
+        f"{_exit(found.rule)}. One unit of stake a trade and pair, no ROI, no stoploss. Worth is "
+        f"the gain per {DAYS} days and pair after these costs, less what the average exposure "
+        "until then would have gained: without any skill it is minus the costs. "
+        f"{_spread(found.rule)}± is one standard error."
     )
     bullets = [*findings(found)]
     parts: list[Part] = [
@@ -55,6 +55,17 @@ def worth_parts(found: Worth | None, prefix: str) -> list[Part]:
 
 def _with_error(rows: Sequence[Traded]) -> list[Traded]:
     return [one for one in rows if not math.isnan(one.worth.error)]
+
+
+def _costs(found: Worth) -> str:
+    of = "the fees of entry and exit"
+    if found.rule.spread:
+        of += f", and {found.rule.spread:.2%} for the spread that the strategy sets"
+    return f"{found.round_trip:.2%}: {of}"
+
+
+def _spread(rule: Rule) -> str:
+    return "" if rule.spread else "A backtest knows no spread, which comes on top. "
 
 
 def _sides(rule: Rule) -> str:

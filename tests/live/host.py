@@ -19,9 +19,11 @@ from tests.live.bot import CONFIGS, ROOT, SMALL, environment
 
 from freqai_rnn import EnsembleRegressor, RecurrentRegressor
 from freqai_rnn.estimators.base import CandleRegressor
+from freqai_rnn.estimators.ensemble import default_members
 from freqai_rnn.settings.model_settings import estimator_from_config
 from freqai_rnn.store.fingerprint import shaping_settings
 from freqai_rnn.store.folders import settings_folder
+from freqai_rnn.store.pretrained import PretrainedRegressor
 from freqai_rnn.store.trained_model import TrainedModel
 
 LABEL = "&-return"
@@ -29,7 +31,9 @@ INTERVAL = ["return_low", "return_high", "return_scale", "return_confidence"]
 ENSEMBLE = {"freqaimodel": "EnsembleRegressor", "freqaimodel_path": str(ROOT / "freqaimodels")}
 PROTOTYPES: dict[str, CandleRegressor] = {
     "FaultyRegressor": RecurrentRegressor(),
-    "EnsembleRegressor": EnsembleRegressor(),
+    "EnsembleRegressor": EnsembleRegressor(
+        members=(*default_members(), ("pretrained", PretrainedRegressor()))
+    ),
 }
 
 

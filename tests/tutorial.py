@@ -104,7 +104,7 @@ OUTPUTS = (
     Output("docs/tutorial/report.md", "LSTMRegressor predicted", REPORT, verdict),
     Output("docs/tutorial/hyperopt.md", "Candidate [", HYPEROPT, candidate),
     Output("docs/reference/command-line.md", "model ", CHECK, facts),
-    Output("docs/faq.md", "4,320 candles", WHY, counts),
+    Output("docs/faq.md", "10,800 candles", WHY, counts),
 )
 
 

@@ -96,7 +96,7 @@ def test_a_member_that_knows_outweighs_one_that_does_not():
     y = X[:, 0] + 0.1 * rng.normal(size=N)
     blind = RecurrentRegressor(**naive.QUICK | {"learning_rate": 1e-9})
     model = ensemble(members=(("blind", blind), members()[2])).fit(X, y)
-    assert model.weights_["trees"][0] > 0.99
+    assert model.weights_["trees"][0] > 0.9
     assert model.weights_["trees"] + model.weights_["blind"] == pytest.approx(1)
 
 

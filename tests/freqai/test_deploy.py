@@ -102,7 +102,7 @@ def test_the_table_shows_each_model(trained: Host):
         assert line.startswith(f"{coin}/USD  2019-06-05 00:00")
         assert f"{min(losses):.4f}" in line
         assert sha256(newest)[:12] in line
-    assert "expires after freqai.expiration_hours = 48" in lines[3]
+    assert "expires after freqai.expiration_hours = 336" in lines[3]
     assert lines[-1] == f"2 models in {live(trained)}."
 
 

@@ -29,19 +29,19 @@ S = 6  # sequence_length of the small configuration
 def predicted_one_by_one(
     model: TrainedModel, features: pd.DataFrame, dates: pd.DatetimeIndex
 ) -> np.ndarray:
-    """Each candle's window cut out of a long frame, and put through the networks alone."""
+    """Each candle's window cut out of a long frame, and put through network and line alone."""
     raw = features[model.feature_names]
     scaled, _, _ = model.feature_pipeline.transform(raw.fillna(0.0), outlier_check=True)
     values = torch.from_numpy(scaled.to_numpy(dtype=np.float32, copy=True))
-    answers = []
+    answers, line = [], model.estimator.line_
     for row in pd.Index(features["date"]).get_indexer(dates):
         window = values[None, row - S + 1 : row + 1]
         with torch.no_grad():
-            answers.append(
-                model.estimator.network_(window)
-                * torch.from_numpy(model.estimator.calibration_.scale)
-            )
-    frame = pd.DataFrame(torch.cat(answers).numpy(), columns=model.label_names, dtype=float)
+            network = model.estimator.network_(window)[0].numpy()
+        candle = np.clip((window[0, -1].numpy() - line.mean) / line.scale, -4, 4)
+        answer = network + line.coefficients @ candle + line.intercept
+        answers.append(answer * model.estimator.calibration_.scale)
+    frame = pd.DataFrame(np.stack(answers), columns=model.label_names, dtype=float)
     return np.asarray(model.label_pipeline.inverse_transform(frame)[0])[:, 0]
 
 

@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 OFFLINE := -c config/config.json -c config/offline.json
+FUTURES := -c config/config.json -c config/futures.json -c config/offline-futures.json
 # of `make test-freqtrade`
 OTHER := .venv-freqtrade-$(VERSION)
 
-.PHONY: install data backtest hyperopt dry-run report compare pretrain bench docs docs-serve tutorial dist \
+.PHONY: install data backtest backtest-futures hyperopt dry-run dry-run-futures report compare pretrain bench docs docs-serve tutorial dist \
 	test test-unit test-live test-slow test-slow-unit test-slow-live test-browser test-freqtrade soak soak-faults lint type check clean
 
 install: .venv/.installed
@@ -24,6 +25,12 @@ data: install
 
 backtest: data
 	$(BIN)/freqtrade backtesting $(OFFLINE) --freqaimodel LSTMRegressor --cache none
+
+# With shorts: the sample candles under the names of futures, and an exchange on this machine that names the markets.
+backtest-futures: install
+	@$(BIN)/freqtrade create-userdir --userdir user_data >/dev/null 2>&1
+	@$(BIN)/python -m freqai_rnn sample-data --datadir user_data/data/offline-futures --coins BTC ETH --trading-mode futures
+	$(BIN)/python -m tests.exchange --port 0 -- $(BIN)/freqtrade backtesting $(FUTURES) --datadir user_data/data/offline-futures --timerange 20190601-20190830 --freqaimodel LSTMRegressor --cache none
 
 hyperopt: data
 	$(BIN)/freqtrade hyperopt $(OFFLINE) --freqaimodel LSTMRegressor --spaces network buy --epochs 50 --random-state 1 -j 2
@@ -48,6 +55,10 @@ bench: data
 dry-run: install
 	@$(BIN)/freqtrade create-userdir --userdir user_data >/dev/null 2>&1
 	@$(BIN)/python -m tests.exchange.dry_run
+
+dry-run-futures: install
+	@$(BIN)/freqtrade create-userdir --userdir user_data >/dev/null 2>&1
+	@$(BIN)/python -m tests.exchange.dry_run --futures
 
 # Both at once, as bots mostly wait.
 test: install

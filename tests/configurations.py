@@ -1,4 +1,4 @@
-"""The repository's two configurations, loaded as freqtrade's command line does."""
+"""The repository's configurations, loaded as freqtrade's command line does."""
 
 from pathlib import Path
 
@@ -7,6 +7,8 @@ from freqtrade.enums import RunMode
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG, OFFLINE = str(ROOT / "config/config.json"), str(ROOT / "config/offline.json")
+FUTURES = str(ROOT / "config/futures.json")
+OFFLINE_FUTURES = str(ROOT / "config/offline-futures.json")
 
 
 def load_config(

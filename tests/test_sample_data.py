@@ -279,6 +279,42 @@ def test_file_freqtrade_stored_with_the_same_candles_is_left_alone(written, tmp_
     assert state(tmp_path / "BTC_USD-1h.feather") == before
 
 
+@pytest.fixture(scope="module")
+def futures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    datadir = tmp_path_factory.mktemp("futures") / "data" / "binance"
+    write_sample_candles(datadir, ["BTC", "ETH"], is_futures=True)
+    return datadir
+
+
+def test_freqtrade_lists_futures_mark_prices_and_funding_rates(futures):
+    listed = FeatherDataHandler.ohlcv_get_available_data(futures, TradingMode.FUTURES)
+    assert set(listed) == {
+        (f"{coin}/USDT:USDT", timeframe, candle_type)
+        for coin in ("BTC", "ETH")
+        for timeframe, candle_type in [
+            *((timeframe, CandleType.FUTURES) for timeframe in MINUTES),
+            ("1h", CandleType.MARK),
+            ("1h", CandleType.FUNDING_RATE),
+        ]
+    }
+    assert not FeatherDataHandler.ohlcv_get_available_data(futures, TradingMode.SPOT)
+
+
+def test_futures_and_mark_prices_are_the_spot_candles_and_funding_is_free(futures, written):
+    def loaded(folder: Path, pair: str, candle_type: CandleType) -> pd.DataFrame:
+        handler = FeatherDataHandler(folder)
+        return handler.ohlcv_load(pair, "1h", candle_type, fill_missing=False)
+
+    spot = loaded(written, "BTC/USD", CandleType.SPOT)
+    for candle_type in (CandleType.FUTURES, CandleType.MARK):
+        pd.testing.assert_frame_equal(loaded(futures, "BTC/USDT:USDT", candle_type), spot)
+    funding = loaded(futures, "BTC/USDT:USDT", CandleType.FUNDING_RATE)
+    assert (funding["funding_rate"] == 0).all()
+    assert (funding["date"].diff().iloc[1:] == pd.Timedelta(hours=8)).all()
+    days = [date.floor("D") for date in (spot["date"].iloc[0], spot["date"].iloc[-1])]
+    assert [funding["date"].iloc[0], funding["date"].iloc[-1]] == days
+
+
 # Writing
 
 
@@ -424,6 +460,16 @@ def test_sample_data_command_writes_all_coins_unless_told(tmp_path, capsys):
     assert command_line.main(["sample-data", "--datadir", str(tmp_path)]) == 0
     names = [Path(line.split("  ")[0]).name for line in capsys.readouterr().out.splitlines()]
     assert names == [f"{coin}_USD-{timeframe}.feather" for coin in SHA256 for timeframe in MINUTES]
+
+
+def test_sample_data_command_says_that_futures_are_spot_prices(tmp_path, capsys):
+    arguments = ["sample-data", "--datadir", str(tmp_path), "--coins", "BTC"]
+    assert command_line.main([*arguments, "--trading-mode", "futures"]) == 0
+    *files, last = capsys.readouterr().out.splitlines()
+    assert len(files) == len(MINUTES) + 2
+    assert (
+        last == "These are spot prices in USD under the names of futures; each funding rate is 0."
+    )
 
 
 def test_package_of_another_version_ends_with_code_1_and_one_line(tmp_path):

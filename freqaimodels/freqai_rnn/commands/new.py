@@ -13,6 +13,7 @@ MODELS = ("LSTMRegressor.py", "GRURegressor.py", "EnsembleRegressor.py", "Pretra
 SHARED = (
     "config/config.json",
     "config/offline.json",
+    "config/futures.json",
     "constraints.txt",
     "strategies/RecurrentStrategy.py",
 )

@@ -23,11 +23,20 @@ def add_sample_data(subparsers: Subparsers) -> None:
         metavar="COIN",
         help=f"among {', '.join(SHA256)} (default: all)",
     )
+    parser.add_argument(
+        "--trading-mode",
+        choices=["spot", "futures"],
+        default="spot",
+        help="futures: the same spot prices as futures, mark prices too, funding rates of 0",
+    )
     parser.set_defaults(run=_run_sample_data)
 
 
 def _run_sample_data(arguments: argparse.Namespace) -> None:
-    for path in write_sample_candles(arguments.datadir, arguments.coins):
+    is_futures = arguments.trading_mode == "futures"
+    for path in write_sample_candles(arguments.datadir, arguments.coins, is_futures=is_futures):
         date = pd.read_feather(path, columns=["date"])["date"]
         first, last = date.iloc[0], date.iloc[-1]
         print(f"{path}  {len(date)} rows  {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC")
+    if is_futures:
+        print("These are spot prices in USD under the names of futures; each funding rate is 0.")

@@ -12,7 +12,7 @@ import pandas as pd
 import talib.abstract as ta
 from freqtrade.constants import Config
 from freqtrade.enums import TRADE_MODES, TradingMode
-from freqtrade.exceptions import OperationalException
+from freqtrade.exceptions import FreqtradeException, OperationalException
 from freqtrade.strategy import CategoricalParameter, DecimalParameter, IntParameter, IStrategy
 from pandas import DataFrame, Series
 from technical.indicators import vwma, williams_percent
@@ -53,7 +53,7 @@ class RecurrentStrategy(IStrategy):
     entry_confidence = DecimalParameter(0.0, 0.2, default=0.0, decimals=2, space="buy")
 
     # Between bid and ask, as a fraction of the price: set your market's, as a backtest knows none.
-    # A bot may read it from the order book instead, at a request per candle.
+    # A bot may read it from the order book instead, at two requests per candle.
     spread, spread_from_order_book = 0.0, False
     usual_fee = 0.001  # of one side, where neither the configuration nor the market has one
 
@@ -234,9 +234,10 @@ class RecurrentStrategy(IStrategy):
             self._fees[pair] = self._fee(pair)
         spread = self.spread
         if self.spread_from_order_book and self.dp.runmode in TRADE_MODES:
-            book = self.dp.orderbook(pair, 1)
-            bid, ask = book["bids"][0][0], book["asks"][0][0]
-            spread = 2 * (ask - bid) / (ask + bid)
+            with suppress(FreqtradeException, IndexError):  # no answer, or an empty book
+                book = self.dp.orderbook(pair, 1)
+                bid, ask = book["bids"][0][0], book["asks"][0][0]
+                spread = 2 * (ask - bid) / (ask + bid)
         return 2 * self._fees[pair] + spread
 
     def _fee(self, pair: str) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from freqtrade.data.converter import ohlcv_fill_up_missing_data
 from freqtrade.data.dataprovider import DataProvider
-from freqtrade.enums import CandleType, SignalDirection
+from freqtrade.enums import CandleType, RunMode, SignalDirection
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
@@ -238,6 +238,16 @@ def test_without_an_exchange_the_usual_fee_is_taken(strategy):
     del strategy.config["fee"]
     strategy.dp = DataProvider(strategy.config, None)
     assert strategy.round_trip(PAIR) == pytest.approx(0.002)
+
+
+def test_an_order_book_that_does_not_come_leaves_the_spread_as_it_was_set(strategy):
+    """The sample's exchange cannot be reached; in a backtest nobody asks it."""
+    with_market(strategy)
+    strategy.spread, strategy.spread_from_order_book = 0.0005, True
+    for runmode in (RunMode.DRY_RUN, RunMode.BACKTEST):
+        strategy.dp._config["runmode"] = runmode
+        assert strategy.dp.runmode == runmode
+        assert strategy.round_trip(PAIR) == pytest.approx(0.0025)
 
 
 def test_where_trading_is_free_every_predicted_move_is_entered(strategy):

@@ -16,6 +16,8 @@ from .base import FloatArray
 from .ridge import FEATURE_LIMIT, fit_line
 
 Float64 = npt.NDArray[np.float64]
+ROWS_AT_ONCE = 8192
+"""Bounds the memory."""
 
 
 class LinearPath(NamedTuple):
@@ -48,11 +50,14 @@ class LinearPath(NamedTuple):
 
     def predict(self, features: FloatArray) -> Float64:
         """Predict rows, (n_rows, n_features): (n_rows, n_labels), NaN where a feature is."""
-        prepared = (features.astype(np.float64) - self.mean) / self.scale
-        prepared = np.clip(prepared, -FEATURE_LIMIT, FEATURE_LIMIT)
-        # by row: the last digits of a product of matrices hang on how many rows it has
-        sums = [(prepared * line).sum(axis=1) for line in self.coefficients]
-        predicted: Float64 = np.stack(sums, axis=1) + self.intercept
+        predicted = np.empty((len(features), len(self.intercept)))
+        for first in range(0, len(features), ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            prepared = (features[rows].astype(np.float64) - self.mean) / self.scale
+            prepared = np.clip(prepared, -FEATURE_LIMIT, FEATURE_LIMIT)
+            # by row: the last digits of a product of matrices hang on how many rows it has
+            for label, line in enumerate(self.coefficients):
+                predicted[rows, label] = (prepared * line).sum(axis=1) + self.intercept[label]
         return predicted
 
     @classmethod

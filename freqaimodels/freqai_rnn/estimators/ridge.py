@@ -54,13 +54,15 @@ class RidgeRegressor(RowRegressor):
 
 def fit_line(features: FloatArray, target: FloatArray, weights: FloatArray) -> Pipeline:
     """Fit a scaler, a cut and a line on complete rows, (n, n_features), (n,) and (n,)."""
-    # cut is a function of this module, as the pipeline is pickled with the model
-    ridge = make_pipeline(StandardScaler(), FunctionTransformer(cut), RidgeCV(PENALTIES))
+    # cut is a function of this module, as the pipeline is pickled with the model; in place, as
+    # three more copies of many rows would be most of the memory of a training
+    scaler = StandardScaler(copy=False)
+    ridge = make_pipeline(scaler, FunctionTransformer(cut), RidgeCV(PENALTIES))
     own = {"standardscaler__sample_weight": weights, "ridgecv__sample_weight": weights}
     with threadpool_limits(1):  # the last digits of a decomposition hang on the threads
         return ridge.fit(features.astype(np.float64), target.astype(np.float64), **own)
 
 
 def cut(features: FloatArray) -> FloatArray:
-    """Cut standardised features at the limit, so that no single candle decides."""
-    return np.clip(features, -FEATURE_LIMIT, FEATURE_LIMIT)
+    """Cut standardised features at the limit, in place, so that no single candle decides."""
+    return np.clip(features, -FEATURE_LIMIT, FEATURE_LIMIT, out=features)

@@ -1,4 +1,4 @@
-"""LSTM, GRU, LightGBM and ridge together, for FreqAI: ``--freqaimodel EnsembleRegressor``."""
+"""LSTM, GRU, LightGBM, ridge and the bundled network together: ``EnsembleRegressor``."""
 
 import freqai_rnn
 from freqai_rnn.estimators.ensemble import default_members
